@@ -1,0 +1,1 @@
+"""The reference: networks, losses and optimizers from scratch, in NumPy alone."""

@@ -1,0 +1,1 @@
+"""What each network is: parameters, tiny batches, tiny cases. One file per network."""

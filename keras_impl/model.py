@@ -1,0 +1,52 @@
+"""The base classes of the networks: functional models that compute their own loss."""
+
+import keras
+
+from keras_impl import engine
+
+
+class Network(keras.Model):
+    """A functional model with dict inputs and dict outputs, ready for ``fit(x, y)``.
+
+    Parameters
+    ----------
+    inputs, outputs : dict
+        Name -> Keras tensor; an input tensor carries its key as its name.
+    loss : callable
+        ``loss(outputs, batch, recipe) -> scalar``, of the whole batch.
+    recipe : mapping
+    """
+
+    def __init__(self, inputs, outputs, *, loss, recipe, name):
+        super().__init__(inputs, outputs, name=name)
+        self.batch_loss = lambda outputs, batch: loss(outputs, batch, recipe)
+
+    def split(self, batch):
+        """Take a batch apart: x, what the model reads; y, labels and all the rest.
+
+        Keras warns about a key in x that is no input of the model, so it goes into y.
+        """
+        names = [tensor.name for tensor in self.inputs]
+        if missing := [name for name in names if name not in batch]:
+            raise ValueError(f"{self.name} reads {names}; the batch lacks {missing}")
+        x = {name: batch[name] for name in names}
+        y = {name: value for name, value in batch.items() if name not in x}
+        return x, y
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        return self.batch_loss(y_pred, {**x, **(y or {})})
+
+
+class Game(Network):
+    """Several players, who move one after the other, each with its own optimizer."""
+
+    players = ()
+
+    def __init__(self, inputs, outputs, *, name):
+        super().__init__(inputs, outputs, loss=None, recipe=None, name=name)
+
+    def train_step(self, data):
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return engine.play(self, self.players, {**x, **(y or {})})

@@ -1,0 +1,240 @@
+"""Transcripts -> rows of parity.csv: who agrees with the reference, and how closely.
+
+The reference of torch, keras and jax is scratch in the same dtype; the reference of
+scratch is its own longdouble run. The worst tensor names itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nn_parity import metrics, tolerances
+from nn_parity.protocol import Case
+from nn_parity.tolerances import Gate
+from nn_parity.transcripts import Transcript
+
+COLUMNS = (
+    "network", "experiment", "framework", "dtype", "quantity", "tensor", "error_u",
+    "error_rel", "gate", "passed", "status", "reason", "part", "max_ref", "moved", "why",
+)  # fmt: skip
+QUANTITIES = (
+    "activation", "output", "loss", "grad", "state", "trained", "curve", "prediction",
+)  # fmt: skip
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One framework and dtype on one case."""
+
+    case: Case
+    framework: str
+    dtype: str
+
+    def row(self, quantity: str, tensor: str, **fields: Any) -> Row:
+        """One row of parity.csv; what is not given stays empty."""
+        known = {
+            "network": self.case.network,
+            "experiment": self.case.experiment or self.case.name,
+            "part": self.case.label,
+            "framework": self.framework,
+            "dtype": self.dtype,
+            "quantity": quantity,
+            "tensor": tensor,
+        }
+        return dict.fromkeys(COLUMNS, "") | known | fields
+
+
+def absent(cell: Cell, status: str, reason: str) -> list[Row]:
+    """Rows of a cell that has no transcript: one for each quantity, never none."""
+    return [cell.row(q, "*", status=status, reason=reason) for q in QUANTITIES]
+
+
+def compare(cell: Cell, ours: Transcript, reference: Transcript) -> list[Row]:
+    """Return one row for each tensor of the reference, and for each that is too many."""
+    got, want = _compared(ours), _compared(reference)
+    rows = []
+    for key in sorted(want.keys() | got.keys()):
+        quantity, _, named = key.partition("/")
+        if key not in got or key not in want:
+            lacking = "the reference" if key in got else cell.framework
+            rows.append(
+                cell.row(
+                    quantity, named, passed=False, status="failed",
+                    reason=f"{named} is missing in {lacking}",
+                )  # fmt: skip
+            )
+        else:
+            rows.append(_row(cell, quantity, named, got[key], want[key], want))
+    return rows + _diverged(cell, ours, reference)
+
+
+def truth(transcript: Transcript) -> Transcript:
+    """Return the longdouble part of scratch's transcript."""
+    return {
+        k.removeprefix("truth/"): v
+        for k, v in transcript.items()
+        if k.startswith("truth/")
+    }
+
+
+def _compared(transcript: Transcript) -> Transcript:
+    return {k: v for k, v in transcript.items() if k.split("/")[0] in QUANTITIES}
+
+
+def _diverged(cell: Cell, ours: Transcript, reference: Transcript) -> list[Row]:
+    """A training that ran into infinity must do so at the same step everywhere."""
+    steps = [
+        int(t["meta/diverged"]) if "meta/diverged" in t else None
+        for t in (ours, reference)
+    ]
+    if steps == [None, None]:
+        return []
+    if cell.framework == "scratch":
+        steps[1] = steps[0]
+    return [
+        cell.row(
+            "curve", "loss@end", passed=steps[0] == steps[1], status="diverged",
+            reason=f"loss not finite at step {steps[0]}, in the reference {steps[1]}",
+        )
+    ]  # fmt: skip
+
+
+def _row(
+    cell: Cell,
+    quantity: str,
+    named: str,
+    got: np.ndarray,
+    want: np.ndarray,
+    reference: Transcript,
+) -> Row:
+    tensor, _, point = named.partition("@")
+    gate = tolerances.gate(quantity, tensor, point, cell.dtype, cell.case.dataset)
+    if got.shape != want.shape:
+        reason = f"{named}: shape {got.shape}, reference {want.shape}"
+        return cell.row(quantity, named, passed=False, status="failed", reason=reason)
+    if not (np.isfinite(got).all() and np.isfinite(want).all()):
+        reason = f"{named}: {np.sum(~np.isfinite(got))} values are not finite"
+        return cell.row(quantity, named, passed=False, status="failed", reason=reason)
+    if quantity == "prediction":
+        return _prediction(cell, named, got, want, gate)
+    return _tensor(cell, quantity, named, got, want, reference, gate)
+
+
+def _tensor(
+    cell: Cell,
+    quantity: str,
+    named: str,
+    got: np.ndarray,
+    want: np.ndarray,
+    reference: Transcript,
+    gate: Gate,
+) -> Row:
+    error = relative_error(quantity, named, got, want)
+    worst = float(error.max())
+    max_ref = float(np.abs(want).max())
+    fields: Row = {
+        "error_rel": worst,
+        "error_u": worst / tolerances.U[cell.dtype],
+        "max_ref": max_ref,
+        "gate": "" if gate.value is None else gate.value,
+        "why": gate.why,
+    }
+    start = reference.get(f"state/loaded/{named.partition('@')[0]}")
+    if quantity == "trained" and start is not None:
+        fields["moved"] = float(np.abs(want - start).max())
+    if gate.value is None:
+        return cell.row(quantity, named, status="reported", **fields)
+    vacuous = _vacuous(cell.case, quantity, max_ref, fields.get("moved"), gate.value)
+    passed = worst <= gate.value and not vacuous
+    if not passed:
+        index = np.unravel_index(int(error.argmax()), error.shape)
+        fields["reason"] = vacuous or (
+            f"{named}{list(map(int, index))}: {cell.framework} {got[index]:.17g}, "
+            f"reference {want[index]:.17g}, error {worst:.2g} > gate {gate.value:.2g}"
+        )
+    status = "ok" if passed else "failed"
+    return cell.row(quantity, named, passed=passed, status=status, **fields)
+
+
+def relative_error(
+    quantity: str, named: str, got: np.ndarray, want: np.ndarray
+) -> np.ndarray:
+    """|got - want| on the scale of the tensor, elementwise; its maximum is the error.
+
+    The scale is max|want|; for a loss max(1, |loss|); in the optimizer tier the largest
+    value of each row so far, so that rows of 1e-9 count as much as rows of 1 (so far,
+    because a moment that passes through zero has terms that cancel).
+    """
+    wide = np.result_type(got, want, np.float64)
+    difference = np.abs(got.astype(wide) - want.astype(wide))
+    size = np.abs(want.astype(wide))
+    if quantity == "loss":
+        scale = np.maximum(1, size)
+    elif named.endswith("@50 updates") and size.ndim > 1:
+        rows = size.reshape(*size.shape[:2], -1).max(axis=2)
+        rows = np.maximum.accumulate(rows, axis=0)
+        scale = rows.reshape(*size.shape[:2], *[1] * (size.ndim - 2))
+    else:
+        scale = size.max()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(difference == 0, 0, difference / scale)
+
+
+def _vacuous(
+    case: Case, quantity: str, max_ref: float, moved: float | None, gate: float
+) -> str:
+    """Why a comparison would pass whatever the framework does, or "" if it would not."""
+    threshold = "step" in case.recipe.get("activations", ())  # its slope is exactly zero
+    if quantity == "grad" and max_ref == 0 and not threshold:
+        return "vacuous: the reference gradient is zero everywhere"
+    if moved is not None and moved <= 100 * gate:
+        return f"vacuous: training moved this tensor by only {moved:.2g}"
+    return ""
+
+
+def _prediction(
+    cell: Cell, named: str, got: np.ndarray, want: np.ndarray, gate: Gate
+) -> Row:
+    """Decisions must be the same, except where the margin is below the gate."""
+    loss = cell.case.recipe["loss"]
+    ours, theirs = (metrics.decisions(loss, p) for p in (got, want))
+    differ = np.flatnonzero(ours != theirs)
+    scale = float(np.abs(want).max()) or 1.0
+    margin = metrics.margins(loss, want)[differ] / scale
+    listed = ", ".join(
+        f"{row} ({a} for {b}, margin {m:.1e})"
+        for row, a, b, m in zip(
+            differ[:20], ours[differ], theirs[differ], margin, strict=False
+        )
+    )
+    reason = f"{len(differ)} of {len(want)} decisions differ"
+    error = float(relative_error("prediction", named, got, want).max())
+    fields = {
+        "error_rel": error,
+        "error_u": error / tolerances.U[cell.dtype],
+        "max_ref": float(np.abs(want).max()),
+        "gate": "" if gate.value is None else gate.value,
+        "reason": f"{reason}: {listed}" if listed else reason,
+        "why": gate.why,
+    }
+    if gate.value is None:
+        return cell.row("prediction", named, status="reported", **fields)
+    passed = bool((margin < gate.value).all())
+    status = "ok" if passed else "failed"
+    return cell.row("prediction", named, passed=passed, status=status, **fields)
+
+
+def disagreements(case: Case, got: np.ndarray, want: np.ndarray) -> int:
+    """Count the decisions that differ."""
+    loss = case.recipe["loss"]
+    return int((metrics.decisions(loss, got) != metrics.decisions(loss, want)).sum())
+
+
+def failures(rows: list[Row]) -> Iterator[Row]:
+    """Yield the rows that turn a run red."""
+    return (row for row in rows if row["passed"] is False)

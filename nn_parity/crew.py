@@ -1,0 +1,200 @@
+"""The side of the parent: workers are started, given jobs, watched and replaced.
+
+A worker that crashes or hangs loses only the job it was at: the next job gets a new
+process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import nn_parity
+from nn_parity import registry
+
+SCRUBBED = (
+    "XLA_FLAGS", "ATEN_CPU_CAPABILITY", "PYTHONHASHSEED", "KMP_DUPLICATE_LIB_OK",
+    "KERAS_BACKEND", "PYTHONOPTIMIZE", "PYTHONWARNINGS",
+)  # fmt: skip
+TIMEOUT = 900.0  # seconds for one job
+
+
+def environment(threads: int, keras_home: Path) -> dict[str, str]:
+    """Return a child's environment: CPU only, so many threads, no settings from outside."""
+    count = str(threads)
+    source = str(Path(nn_parity.__file__).parent.parent)
+    env = {k: v for k, v in os.environ.items() if k not in SCRUBBED}
+    env["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [source, os.environ.get("PYTHONPATH")])
+    )
+    return env | {
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": count,
+        "OPENBLAS_NUM_THREADS": count,
+        "MKL_NUM_THREADS": count,
+        "VECLIB_MAXIMUM_THREADS": count,
+        "NPROC": count,  # XLA's pool
+        "TF_NUM_INTRAOP_THREADS": count,
+        "TF_NUM_INTEROP_THREADS": count,
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "KERAS_BACKEND": "tensorflow",
+        "KERAS_HOME": str(keras_home),
+        "JAX_PLATFORMS": "cpu",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "PYTHONUTF8": "1",
+    }
+
+
+class Failure(Exception):  # noqa: N818 - the worker's, and it becomes a row
+    """A job that did not end well: ``status`` of the row and one line why."""
+
+    def __init__(self, status: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
+class Worker:
+    """One spawned process of one framework and dtype; a new one after each failure."""
+
+    def __init__(
+        self,
+        framework: str,
+        dtype: str,
+        *,
+        folder: Path,
+        threads: int = 1,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        self.framework, self.dtype, self.timeout = framework, dtype, timeout
+        self.log_path = folder / "logs" / f"{framework}-{dtype}.log"
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        self.environment = environment(threads, folder / "logs" / "keras")
+        self.peak_rss_mib = 0.0
+        self._process: subprocess.Popen[str] | None = None
+        self._answers: queue.Queue[str | None] = queue.Queue()
+
+    def run(
+        self, job: dict[str, Any], say: Callable[[str], None] = lambda text: None
+    ) -> dict[str, Any]:
+        """Carry out one job; ``Failure`` if it crashes, hangs or is refused."""
+        process = self._started()
+        assert process.stdin is not None  # noqa: S101 - opened as a pipe
+        try:
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            raise self._ended(process) from None
+        return self._wait(process, say)
+
+    def _wait(
+        self, process: subprocess.Popen[str], say: Callable[[str], None]
+    ) -> dict[str, Any]:
+        deadline = time.monotonic() + self.timeout
+        while True:
+            try:
+                line = self._answers.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                self.stop()
+                raise Failure(
+                    "timeout", f"no answer within {self.timeout:g} s"
+                ) from None
+            if line is None:
+                raise self._ended(process)
+            try:
+                answer = json.loads(line)
+                event = answer.pop("event")
+            except (ValueError, KeyError, AttributeError):
+                self.stop()
+                raise Failure("crashed", f"protocol error: {line[:80]!r}") from None
+            if event == "say":
+                say(f"{answer['case']}: {answer['text']}")
+            elif event == "error":
+                raise Failure(answer["status"], answer["text"])
+            elif event == "done":
+                self.peak_rss_mib = max(self.peak_rss_mib, answer.pop("rss_mib"))
+                return answer
+
+    def _started(self) -> subprocess.Popen[str]:
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        with self.log_path.open("a", encoding="utf-8") as log:
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter
+                [
+                    sys.executable, "-X", "utf8", "-P", "-m", "nn_parity.worker",
+                    self.framework, self.dtype,
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=self.environment,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,  # Ctrl-C is the parent's; it stops its workers
+            )  # fmt: skip
+        self._process, self._answers = process, queue.Queue()
+        assert process.stdout is not None  # noqa: S101 - opened as a pipe
+        threading.Thread(
+            target=_listen, args=(process.stdout, self._answers), daemon=True
+        ).start()
+        return process
+
+    def _ended(self, process: subprocess.Popen[str]) -> Failure:
+        code = process.wait()
+        self.stop()
+        if code < 0:
+            name = signal.Signals(-code).name
+            hint = ": perhaps out of memory" if name == "SIGKILL" else ""
+            return Failure("killed", f"the worker was ended by {name}{hint}")
+        last = self.log_path.read_text(errors="replace").strip().splitlines()
+        said = f": {last[-1][:200]}" if last else ""
+        return Failure("crashed", f"the worker ended with exit code {code}{said}")
+
+    def stop(self) -> None:
+        """End the process; the next job starts a new one."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                _close(stream)
+
+
+def _listen(stream: IO[str], answers: queue.Queue[str | None]) -> None:
+    try:
+        for line in stream:
+            answers.put(line)
+    except ValueError:  # closed while it was being read
+        pass
+    answers.put(None)
+
+
+def _close(stream: IO[str]) -> None:
+    try:
+        stream.close()
+    except OSError:  # unread bytes for a process that is gone
+        pass
+
+
+def available(frameworks: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Split frameworks into those that can run and {name: why not}."""
+    absent = {}
+    for framework in frameworks:
+        if lacking := registry.missing(framework):
+            absent[framework] = (
+                f"{' and '.join(lacking)} not installed: "
+                f"{registry.install_line(framework)}"
+            )
+    return tuple(f for f in frameworks if f not in absent), absent

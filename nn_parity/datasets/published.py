@@ -1,0 +1,76 @@
+"""Facts fixed when the package was made: hashes, sizes and mirrors of known sets.
+
+No list of hashes beside the data is read: whoever can edit the files can edit it too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a well-known idx set must look like.
+
+    Attributes
+    ----------
+    source : str
+        Authors and licence, for the description.
+    n_train, n_test, side, classes : int
+        Numbers of examples, height and width of a picture, number of classes.
+    sha256 : Mapping
+        Part ("train-images", ...) -> hash of the *decompressed* file; the gzip
+        wrapping differs from mirror to mirror. Empty when nothing is pinned, and
+        then nothing is downloaded either.
+    mirrors : tuple of str
+        Folders on the web that hold ``train-images-idx3-ubyte.gz`` and so on.
+    """
+
+    source: str
+    n_train: int
+    n_test: int
+    side: int
+    classes: int
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    mirrors: tuple[str, ...] = ()
+
+
+PUBLISHED = {
+    "mnist": Published(
+        "handwritten digits of LeCun, Cortes & Burges, CC BY-SA 3.0",
+        n_train=60_000,
+        n_test=10_000,
+        side=28,
+        classes=10,
+        sha256={
+            "train-images": (
+                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+            ),
+            "train-labels": (
+                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
+            ),
+            "t10k-images": (
+                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
+            ),
+            "t10k-labels": (
+                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
+            ),
+        },
+        mirrors=(
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        ),
+    ),
+    "fashion-mnist": Published(
+        "pictures of clothing of Xiao, Rasul & Vollgraf (2017), MIT licence",
+        n_train=60_000,
+        n_test=10_000,
+        side=28,
+        classes=10,
+    ),
+}
+
+# Of the decompressed digits.csv inside scikit-learn.
+DIGITS_SOURCE_SHA256 = ""
+
+# `Dataset.sha256` of every bundled set: the same bytes on every machine, or a refusal.
+BUNDLED_SHA256: Mapping[str, str] = {}

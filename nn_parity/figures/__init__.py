@@ -1,0 +1,27 @@
+"""Figures from plain arrays: each function returns a Matplotlib figure.
+
+Nothing here knows a framework, and importing this package does not import
+Matplotlib: that happens when the first figure is drawn. No figure touches
+``pyplot``, so a caller's own plots and settings stay as they are.
+"""
+
+from nn_parity.figures.canvas import save
+from nn_parity.figures.confusion import confusion_matrix
+from nn_parity.figures.curves import loss_curves
+from nn_parity.figures.diagram import network_diagram
+from nn_parity.figures.fit import line_fit
+from nn_parity.figures.pictures import first_layer_weights, misclassified
+from nn_parity.figures.region import decision_region
+from nn_parity.figures.speed import speed_ratios
+
+__all__ = [
+    "confusion_matrix",
+    "decision_region",
+    "first_layer_weights",
+    "line_fit",
+    "loss_curves",
+    "misclassified",
+    "network_diagram",
+    "save",
+    "speed_ratios",
+]

@@ -1,0 +1,117 @@
+"""A blank page with fixed settings, and its way to disk."""
+
+import functools
+import io
+import os
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec
+
+from nn_parity.figures.style import SETTINGS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+
+
+def styled(draw: "Callable[P, Figure]") -> "Callable[P, Figure]":
+    """Run a drawing function under our settings and freeze the layout it arrives at.
+
+    A user's ``matplotlibrc`` is set aside meanwhile and untouched afterwards. The
+    layout is solved once: solving it again on each save could move a line by a
+    fraction of a pixel, and then two files of one figure would differ.
+    """
+
+    @functools.wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> "Figure":
+        import matplotlib
+
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(SETTINGS)
+            figure = draw(*args, **kwargs)
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+        return figure
+
+    return drawn
+
+
+def page(title: str, width: float, height: float) -> "Figure":
+    """Return an empty figure of the given size in inches under a bold headline."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
+    per_inch = 6.4  # characters of the bold headline
+    lines = textwrap.wrap(title, max(20, int(width * per_inch))) or [""]
+    figure.suptitle("\n".join(lines), x=0.012, ha="left")
+    return figure
+
+
+def save(figure: "Figure", stem: Path) -> list[Path]:
+    """Write ``<stem>.svg`` and ``<stem>.png``: the same bytes for the same figure.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Any figure of this package.
+    stem : Path
+        The two paths without their endings; missing folders are made.
+
+    Returns
+    -------
+    list of Path
+        The two files, SVG first.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written. No file is left half-written: both pictures
+        are drawn in memory first, and each file appears under its name at once.
+    """
+    stem = Path(stem)
+    pictures = {
+        stem.with_name(f"{stem.name}.{kind}"): _render(figure, kind)
+        for kind in ("svg", "png")
+    }
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    fresh = {path.with_name(f".{path.name}.{os.getpid()}.part"): path for path in pictures}
+    try:
+        for part, path in fresh.items():
+            _write(part, pictures[path])
+        for part, path in fresh.items():
+            part.replace(path)
+    finally:
+        for part in fresh:
+            part.unlink(missing_ok=True)
+    return list(pictures)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _render(figure: "Figure", kind: str) -> bytes:
+    """Draw one picture in memory, with nothing in it that changes from day to day."""
+    import matplotlib
+
+    title = " ".join(figure.get_suptitle().split())
+    metadata: dict[str, str | None] = {"Title": title}
+    if kind == "svg":
+        metadata |= {"Date": None, "Creator": "nn-parity"}
+    else:
+        metadata |= {"Software": "nn-parity"}
+    memory = io.BytesIO()
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(SETTINGS)
+        figure.savefig(memory, format=kind, metadata=metadata)
+    return memory.getvalue()

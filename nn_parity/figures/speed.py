@@ -1,0 +1,157 @@
+"""Speed as ratios to scratch: a dot and its interval for each framework and variant."""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nn_parity.figures.canvas import page, styled
+from nn_parity.figures.style import FAINT, INK, SHADE, looks
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_NEEDED = ("framework", "variant", "kind", "ratio_to_scratch", "ratio_lo", "ratio_hi")
+_SPLIT = ("experiment", "kind", "dtype", "batch_size", "threads")
+_MOST_PANELS = 9
+
+
+@styled
+def speed_ratios(
+    frame: "pd.DataFrame", *, title: str = "Time against scratch"
+) -> "Figure":
+    """Draw the ratios of times in a ``speed.csv`` on a log axis.
+
+    A panel for each kind of work (and for each experiment, dtype, batch size and
+    number of threads that differs), a row for each framework and variant. A row
+    without a number says why instead of being left out.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Columns of ``speed.csv``; framework, variant, kind, ratio_to_scratch, ratio_lo
+        and ratio_hi must be there. Ratios are times divided by scratch's time.
+    title : str
+        Headline.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        A column is missing, no row is given, or there are more than nine panels.
+    """
+    missing = [column for column in _NEEDED if column not in frame.columns]
+    if missing or frame.empty:
+        raise ValueError(
+            f"speed table of {len(frame)} rows lacks {missing or 'rows'}, "
+            f"expected the columns {', '.join(_NEEDED)}"
+        )
+    panels = _panels(frame)
+    if len(panels) > _MOST_PANELS:
+        raise ValueError(
+            f"{len(panels)} panels cannot be read, expected at most {_MOST_PANELS}; "
+            "filter the table by experiment, dtype or batch_size"
+        )
+    rows = list(dict.fromkeys(_row_names(frame)))
+    across = min(len(panels), 2)
+    down = math.ceil(len(panels) / across)
+    figure = page(title, 7.6 * across + 0.4, (0.52 * len(rows) + 1.3) * down + 1.3)
+    axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
+    limits = _limits(frame)
+    for ax, (name, part) in zip(axes.flat, panels.items(), strict=False):
+        _draw_panel(ax, part, rows, limits)
+        ax.set_title(name)
+    for ax in axes.flat[len(panels) :]:
+        ax.set_visible(False)
+    figure.supxlabel(
+        "time / time of scratch (ratio, log scale; left of 1 is faster than scratch)",
+        fontsize=14,
+    )
+    return figure
+
+
+def _panels(frame: "pd.DataFrame") -> "dict[str, pd.DataFrame]":
+    """Split by kind and by whatever else differs; the name says only what differs."""
+    split = [
+        column
+        for column in _SPLIT
+        if column == "kind" or (column in frame and frame[column].nunique() > 1)
+    ]
+    units = {"batch_size": "batch {}", "threads": "{} threads"}
+    panels = {}
+    for values, part in frame.groupby(split, sort=False, dropna=False):
+        words = [
+            units.get(column, "{}").format(value)
+            for column, value in zip(split, values, strict=True)
+        ]
+        panels[", ".join(words)] = part
+    return panels
+
+
+def _row_names(frame: "pd.DataFrame") -> list[str]:
+    return [
+        f"{framework}, {variant}"
+        for framework, variant in zip(frame["framework"], frame["variant"], strict=True)
+    ]
+
+
+def _limits(frame: "pd.DataFrame") -> tuple[float, float]:
+    """Axis limits: all dots and intervals, 1, and room on the right for the numbers."""
+    numbers = frame[["ratio_to_scratch", "ratio_lo", "ratio_hi"]].to_numpy(np.float64)
+    numbers = numbers[np.isfinite(numbers) & (numbers > 0)]
+    low = min(1.0, numbers.min(initial=1.0)) / 1.5
+    high = max(1.0, numbers.max(initial=1.0))
+    return low, high * max(1.6, (high / low) ** 0.22)
+
+
+def _draw_panel(
+    ax: "Axes", part: "pd.DataFrame", rows: list[str], limits: tuple[float, float]
+) -> None:
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+    ax.set_xscale("log")
+    ax.set(xlim=limits, ylim=(len(rows) - 0.4, -0.6))
+    ticks = _ticks(*limits)
+    ax.xaxis.set_major_locator(FixedLocator(ticks))
+    ax.xaxis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in ticks]))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_yticks(range(len(rows)), rows)
+    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="x", labelbottom=True)
+    ax.grid(axis="x")
+    for k in range(0, len(rows), 2):
+        ax.axhspan(k - 0.5, k + 0.5, color=SHADE, alpha=0.5, lw=0, zorder=0)
+    ax.axvline(1.0, color=INK, lw=1.6)
+    look = looks(dict.fromkeys(part["framework"]))
+    for row in part.assign(_at=_row_names(part)).to_dict("records"):
+        y, style = rows.index(str(row["_at"])), look[str(row["framework"])]
+        ratio = float(row["ratio_to_scratch"])
+        if not (math.isfinite(ratio) and ratio > 0):
+            why = str(row.get("status") or "no number")
+            ax.text(limits[0] * 1.03, y, why, va="center", style="italic", color=FAINT)
+            continue
+        low, high = float(row["ratio_lo"]), float(row["ratio_hi"])
+        ends = [e if math.isfinite(e) and e > 0 else ratio for e in (low, high)]
+        ax.plot(ends, [y, y], color=style.colour, lw=5, solid_capstyle="butt")
+        dot = {"marker": style.marker, "ms": 11, "color": style.colour, "mec": "white"}
+        ax.plot(ratio, y, zorder=3, **dot)
+        ax.annotate(
+            f"{ratio:.2f}" if ratio < 10 else f"{ratio:.1f}",
+            (max(ends[1], ratio), y),
+            (10, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=13,
+        )
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if high / low < 300 else (1,)
+    every = [float(f"{m}e{e}") for e in exponents for m in steps]
+    return [tick for tick in every if low <= tick <= high]

@@ -1,0 +1,106 @@
+"""Case -> initial weights and arrays: the same in every worker, whatever the framework."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nn_parity import batches, registry, weights
+from nn_parity.protocol import Case, Params, Spec
+
+TINY = 11  # examples of a random case: three batches of 3 and a ragged one of 2
+LOGITS = (60.0, -60.0, 800.0, -800.0, 0.0, 3.0)  # far beyond where e^z overflows
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything a worker feeds to an adapter."""
+
+    params: Params
+    state: Params
+    train: dict[str, np.ndarray]
+    test: dict[str, np.ndarray]
+
+
+def of(case: Case, *, seed: int | None = None) -> Inputs:
+    """Build the arrays of a case; ``seed`` defaults to the first of its seeds."""
+    seed = case.seeds[0] if seed is None else seed
+    spec = registry.spec(case.network)
+    params, state = initial(spec, case, seed)
+    if case.dataset in _TINY:
+        train = _TINY[case.dataset](spec, case, seed, params)
+        return Inputs(params, state, train, {})
+    train, test = _dataset(case)
+    return Inputs(params, state, train, test)
+
+
+def initial(spec: Spec, case: Case, seed: int) -> tuple[Params, Params]:
+    """Return drawn weights, or those of the case's weight file."""
+    drawn = weights.initial(spec.params(case.sizes, case.recipe), seed=seed)
+    state = weights.initial(spec.state(case.sizes, case.recipe), seed=seed)
+    if case.weights is None:
+        return drawn, state
+    from nn_parity import weight_files
+
+    params, state, _ = weight_files.read(
+        case.weights,
+        expected={name: value.shape for name, value in drawn.items()},
+        expected_state={name: value.shape for name, value in state.items()},
+        network=case.network,
+        dtype="float64",
+    )
+    return params, state
+
+
+def batch_rows(case: Case, n: int) -> np.ndarray:
+    """Rows of the first batch; small batches are filled up to 32 examples."""
+    size = max(case.recipe["batch_size"], 32)
+    order = batches.order(
+        n, seed=case.seeds[0], epoch=0, shuffle=case.recipe.get("shuffle", False)
+    )
+    return order[:size]
+
+
+def _dataset(case: Case) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    from nn_parity import datasets
+
+    data = datasets.load(case.dataset, data=case.data)
+    return (
+        {"x": data.x_train, "y": data.y_train},
+        {"x": data.x_test, "y": data.y_test},
+    )
+
+
+def _random(
+    spec: Spec, case: Case, seed: int, params: Params
+) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng([seed, *b"batch"])
+    return spec.batch(case.sizes, case.recipe, TINY, rng)
+
+
+def _integers(
+    spec: Spec, case: Case, seed: int, params: Params
+) -> dict[str, np.ndarray]:
+    """Whole numbers everywhere: every sum is exact in float32, so equal means ==."""
+    rng = np.random.default_rng([seed, *b"integers"])
+    for name, value in params.items():
+        params[name] = batches.small_integers(rng, *value.shape)
+    batch = spec.batch(case.sizes, case.recipe, 8, rng)  # 8: the mean stays exact
+    return {name: batches.small_integers(rng, *a.shape) for name, a in batch.items()}
+
+
+def _saturated(
+    spec: Spec, case: Case, seed: int, params: Params
+) -> dict[str, np.ndarray]:
+    """One-layer case whose logits are +-60 and +-800: identity in, LOGITS as weights."""
+    rng = np.random.default_rng([seed, *b"saturated"])
+    (name, W), (bias, b) = params.items()
+    D, K = W.shape
+    params[name] = np.array([np.roll(LOGITS, i)[:K] for i in range(D)]).reshape(D, K)
+    params[bias] = np.zeros_like(b)
+    y = batches.targets(case.recipe, D, K, rng)
+    return {"x": np.eye(D), "y": y}
+
+
+_TINY = {"random": _random, "integers": _integers, "saturated": _saturated}

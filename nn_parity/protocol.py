@@ -1,0 +1,132 @@
+"""The contract between the suite and the four implementations, in plain NumPy.
+
+Inside an implementation, write what that community writes. At the adapter, arrays in,
+arrays out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+
+Params = dict[str, np.ndarray]  # canonical name -> array in canonical layout
+Batch = Mapping[str, np.ndarray]  # "x", "y", "mask", noise: all that a network consumes
+Losses = dict[str, float]  # {"loss": ...}; with several players one entry each
+Sizes = Mapping[str, Any]  # {"D": 784, "H": (16, 16), "K": 10}
+Recipe = Mapping[str, Any]  # activations, loss, optimizer, batch_size, ...
+
+
+@dataclass(frozen=True)
+class Param:
+    """One canonical parameter: its name, its shape and how it starts."""
+
+    name: str
+    shape: tuple[int, ...]
+    init: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """One network with sizes, recipe, data and seeds: what a transcript is recorded of.
+
+    Plain data, so that it travels to a worker as JSON.
+    """
+
+    name: str
+    network: str
+    sizes: Sizes
+    recipe: Recipe
+    dataset: str = "random"  # "random", "integers", "saturated", or a data set's name
+    data: str | None = None  # folder of an idx data set
+    seeds: tuple[int, ...] = (0,)  # the first one is trained
+    weights: str | None = None  # a weight file instead of drawn weights
+    experiment: str = ""
+    label: str = ""  # which part of the experiment, "" where there is one
+
+    @property
+    def trains(self) -> bool:
+        """Whether weights move: not in the exact tier, nor where they are set by hand."""
+        fixed = self.dataset in ("integers", "saturated")
+        return not fixed and self.recipe.get("epochs") != 0
+
+    def plain(self) -> dict[str, Any]:
+        """Return the case as JSON-ready data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a network *is*, before any framework is chosen."""
+
+    name: str
+    params: Callable[[Sizes, Recipe], tuple[Param, ...]]
+    batch: Callable[[Sizes, Recipe, int, np.random.Generator], dict[str, np.ndarray]]
+    cases: tuple[Case, ...]  # tiny, pairwise different sizes, for `nn-parity parity`
+    state: Callable[[Sizes, Recipe], tuple[Param, ...]] = lambda sizes, recipe: ()
+    differences: str = ""  # where a framework's own layer departs, printed by `show`
+
+
+class Adapter(Protocol):
+    """One network in one framework.
+
+    Parameters
+    ----------
+    network : ModuleType
+        ``<implementation>.<network>``.
+    sizes, recipe : mapping
+        Letters to numbers; what the network computes and how it is trained.
+    dtype : str
+        "float32" or "float64"; scratch also takes longdouble and complex128.
+    """
+
+    def __init__(
+        self, network: ModuleType, sizes: Sizes, recipe: Recipe, *, dtype: str
+    ) -> None: ...
+
+    def load(self, params: Params, state: Params) -> None:
+        """Take weights and state; all optimizer state returns to zero."""
+
+    def export(self) -> tuple[Params, Params]:
+        """Return copies of parameters and state."""
+
+    def forward(self, batch: Batch, *, train: bool) -> dict[str, np.ndarray]:
+        """Return "prediction" and every named activation; changes nothing."""
+
+    def losses_and_grads(
+        self,
+        batch: Batch,
+        *,
+        player: str | None = None,
+        upstream: np.ndarray | None = None,
+    ) -> tuple[Losses, Params]:
+        """Return losses and gradients, "d/x" among them; changes nothing."""
+
+    def update(self, grads: Params, *, lr: float) -> None:
+        """Apply one optimizer update with these gradients."""
+
+    def step(self, batch: Batch, *, lr: float) -> Losses:
+        """Train on one batch, player after player."""
+
+    def optimizer_state(self) -> Params:
+        """Return "t", "m/W_1", "v/W_1", ... in torch's convention."""
+
+    def load_optimizer_state(self, state: Params) -> None:
+        """Take what `optimizer_state` returned."""
+
+    def put(self, data: Batch) -> Any:
+        """Convert a whole data set once."""
+
+    def run_epoch(
+        self,
+        data: Any,
+        order: np.ndarray,
+        noise: Batch,
+        lr: float | np.ndarray,
+        *,
+        variant: str,
+    ) -> dict[str, np.ndarray]:
+        """Train one epoch, "idiomatic" or "lean", ending with `step`'s weights."""

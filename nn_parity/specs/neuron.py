@@ -1,0 +1,53 @@
+"""One neuron."""
+
+from nn_parity.batches import targets, values
+from nn_parity.protocol import Case, Param, Spec
+
+SGD = {"name": "sgd"}
+ADAM = {"name": "adam", "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+
+
+def params(sizes, recipe):
+    return (
+        Param("W", (sizes["D"], 1), recipe.get("init", "glorot_uniform")),
+        Param("b", (1,), "zeros"),
+    )
+
+
+def batch(sizes, recipe, n, rng):
+    x = values(rng, n, sizes["D"])
+    return {"x": x, "y": targets(recipe, n, 1, rng)}
+
+
+def recipe(activation, loss, optimizer=SGD, lr=0.1):
+    return {
+        "activations": (activation,),
+        "loss": loss,
+        "optimizer": optimizer,
+        "batch_size": 3,
+        "lr": lr,
+    }
+
+
+def case(name, recipe, dataset="random", seeds=(0,)):
+    return Case(name, "neuron", {"D": 5}, recipe, dataset, seeds=seeds)
+
+
+SPEC = Spec(
+    name="neuron",
+    params=params,
+    batch=batch,
+    cases=(
+        case("sigmoid", recipe("sigmoid", "squared_error"), seeds=(0, 1, 2, 3, 4)),
+        case("tanh-adam", recipe("tanh", "half_squared_error", ADAM, 0.01)),
+        case("logit", recipe("identity", "binary_cross_entropy")),
+        case("relu-integers", recipe("relu", "squared_error"), "integers"),
+        case("step-integers", recipe("step", "squared_error"), "integers"),
+        case("logit-saturated", recipe("identity", "binary_cross_entropy"), "saturated"),
+    ),
+    differences="""\
+PyTorch and JAX keep the threshold as a comparison; it has no derivative anywhere, so its
+gradient is exactly zero in all four (frameworks' own sign() would give 0 at 0, not 1).
+""",
+)
+

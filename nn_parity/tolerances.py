@@ -1,0 +1,88 @@
+"""Gates: how far two implementations may be apart, and why just that far.
+
+Errors are max-norm, max|a - ref| / max|ref| of one tensor; u is the unit roundoff.
+Every gate stands in units that a reader can check: u for what rounding alone explains,
+a plain number for what training amplifies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+U = {"float64": 2.0**-53, "float32": 2.0**-24}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The largest relative error that passes, with its reason; None is only reported."""
+
+    value: float | None
+    why: str
+
+
+EXACT = Gate(0.0, "only copies and whole numbers: nothing is rounded, so equal means ==")
+REPORTED = Gate(None, "after the gated steps float32 rounding is amplified (ReLU flips)")
+
+# worst of networks, frameworks and seeds, measured with the pinned versions:
+# (quantity, point) -> {dtype: Gate}; "" is any other point
+_GATES = {
+    ("state", "loaded"): {"float64": EXACT, "float32": EXACT},
+    ("activation", ""): {
+        "float64": Gate(1e-12, "a few u for each layer; thousands would be a formula"),
+        "float32": Gate(1e-5, "160 u: elementwise functions differ by up to 6 ulp each"),
+    },
+    ("output", ""): {
+        "float64": Gate(1e-12, "as activations"),
+        "float32": Gate(1e-5, "as activations"),
+    },
+    ("loss", ""): {
+        "float64": Gate(1e-12, "one sum over the outputs, relative to max(1, |loss|)"),
+        "float32": Gate(1e-5, "one sum over the outputs, relative to max(1, |loss|)"),
+    },
+    ("grad", ""): {
+        "float64": Gate(64 * U["float64"], "64 u: 3-32 u is what summing costs"),
+        "float32": Gate(1e-5, "168 u: 3-32 u is what summing costs"),
+    },
+    ("state", "50 updates"): {
+        "float64": Gate(1e-12, "per row: each update rounds m and v by 1-2 u"),
+        "float32": Gate(1e-4, "per row: 50 updates of 1-2 u, and m may cancel"),
+    },
+    ("state", ""): {
+        "float64": Gate(1e-10, "as the weights that the moments follow"),
+        "float32": Gate(1e-4, "moments are sums of gradients that may cancel"),
+    },
+    ("curve", ""): {
+        "float64": Gate(1e-10, "training amplifies u, by less than 10^6 here"),
+        "float32": Gate(1e-5, "gated for 30 steps only"),
+    },
+    ("trained", ""): {
+        "float64": Gate(1e-10, "training amplifies u, by less than 10^6 here"),
+        "float32": Gate(1e-5, "gated for 30 steps only"),
+    },
+    ("prediction", ""): {
+        "float64": Gate(1e-9, "a decision may differ only within ten times the 1e-10"),
+        "float32": REPORTED,
+    },
+}
+
+
+def gate(quantity: str, tensor: str, point: str, dtype: str, dataset: str) -> Gate:
+    """Return the gate of one row of parity.csv.
+
+    Parameters
+    ----------
+    quantity, tensor, point : str
+        The parts of a transcript's key.
+    dtype : str
+        "float64" or "float32".
+    dataset : str
+        Of the case; "integers" is the exact tier.
+    """
+    if dataset == "integers":
+        return EXACT
+    if tensor.startswith("loaded/"):
+        return _GATES[("state", "loaded")][dtype]
+    if point == "end" and dtype == "float32":
+        return REPORTED
+    known = _GATES.get((quantity, point), _GATES[(quantity, "")])
+    return known[dtype]

@@ -1,0 +1,129 @@
+"""One framework, one dtype, one process: the side that computes.
+
+TensorFlow and PyTorch must not share a process, and threads, floatx and x64 are settings
+of a whole process. So a worker hosts one implementation, reads jobs as JSON lines from
+standard input and answers with JSON lines. A library that prints cannot disturb that:
+file descriptor 1 is turned over to the log before anything else is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import IO, Any
+
+OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "not enough memory", "Out of memory", "OOM")
+
+
+class Host:
+    """Carries out jobs for one framework and dtype."""
+
+    def __init__(self, framework: str, dtype: str, answers: IO[str]) -> None:
+        self.framework, self.dtype, self.answers = framework, dtype, answers
+        self.timers: dict[str, Any] = {}
+
+    def answer(self, event: str, **fields: Any) -> None:
+        """Send one line to the parent."""
+        self.answers.write(json.dumps({"event": event, **fields}) + "\n")
+        self.answers.flush()
+
+    def record(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Write the transcript of one network: all its cases, in one file."""
+        import numpy as np
+
+        from nn_parity import files, transcripts
+        from nn_parity.protocol import Case
+
+        arrays = {}
+        for plain in job["cases"]:
+            case = Case(**plain)
+
+            def say(text: str, case: Case = case) -> None:
+                self.answer("say", case=case.name, text=text)
+
+            say("running")
+            transcript = transcripts.record(case, self.framework, self.dtype, say)
+            arrays |= {f"{case.name}:{key}": a for key, a in transcript.items()}
+        path = Path(job["out"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write(path, lambda stream: np.savez_compressed(stream, **arrays))
+        return {}
+
+    def time(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Time one slice of work; what it needs is built by its first call."""
+        from nn_parity import timing
+        from nn_parity.protocol import Case
+
+        case = Case(**job["case"])
+        if case.name not in self.timers:
+            self.timers[case.name] = timing.Timer(case, self.framework, self.dtype)
+        return self.timers[case.name].slice(job["kind"], job["variant"])
+
+    def forward(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Predict with the case's weights for the inputs given."""
+        import numpy as np
+
+        from nn_parity import inputs, registry
+        from nn_parity.protocol import Case
+
+        case = Case(**job["case"])
+        adapter = registry.build(self.framework, case, dtype=self.dtype)
+        params, state = inputs.initial(registry.spec(case.network), case, case.seeds[0])
+        adapter.load(params, state)
+        outputs = adapter.forward({"x": np.array(job["x"])}, train=False)
+        return {"prediction": outputs["prediction"].tolist()}
+
+    def carry_out(self, job: dict[str, Any]) -> None:
+        """Do a job and answer "done", or "error" with one line that says why not."""
+        try:
+            result = getattr(self, job["op"])(job)
+        except (Exception, SystemExit) as error:  # a broken import may raise SystemExit
+            traceback.print_exc()
+            text = next(iter(str(error).splitlines()), "")
+            oom = isinstance(error, MemoryError) or any(m in text for m in OUT_OF_MEMORY)
+            self.answer(
+                "error",
+                status="oom" if oom else "crashed",
+                text=f"{type(error).__name__}: {text}",
+            )
+        else:
+            self.answer("done", rss_mib=_peak_rss_mib(), **result)
+
+
+def _peak_rss_mib() -> float:
+    try:
+        import resource
+    except ImportError:  # Windows
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def main() -> None:
+    """Serve jobs until standard input ends; then stop at once, whatever is running."""
+    framework, dtype = sys.argv[1:]
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    jobs: queue.Queue[dict[str, Any]] = queue.Queue()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            jobs.put(json.loads(line))
+        os._exit(0)  # the parent is gone: nobody waits for this work any more
+
+    threading.Thread(target=listen, daemon=True).start()
+    host = Host(framework, dtype, answers)
+    host.answer("ready")
+    while True:
+        host.carry_out(jobs.get())
+
+
+if __name__ == "__main__":
+    main()

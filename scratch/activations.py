@@ -1,0 +1,63 @@
+"""Activations, and their derivatives written in terms of their own output h = f(z).
+
+Every pair takes arrays of any shape and dtype and an optional ``out`` to write into.
+Complex arguments are continued analytically, so that complex-step derivatives work.
+"""
+
+import numpy as np
+
+
+def identity(z, out=None):
+    return z
+
+
+def didentity(h, out=None):
+    return 1
+
+
+def step(z, out=None):
+    """The threshold unit of McCulloch & Pitts (1943): it fires at z >= 0."""
+    return np.greater_equal(z, 0).astype(z.dtype)
+
+
+def dstep(h, out=None):
+    return np.zeros_like(h)
+
+
+def sigmoid(z, out=None):
+    """1 / (1 + e^-z) as (1 + tanh(z/2)) / 2: never overflows, and tanh is the cheaper call."""
+    h = np.multiply(z, 0.5, out=out)
+    h = np.tanh(h, out=out)
+    h = np.add(h, 1, out=out)
+    return np.multiply(h, 0.5, out=out)
+
+
+def dsigmoid(h, out=None):
+    return np.multiply(h, np.subtract(1, h, out=out), out=out)
+
+
+def tanh(z, out=None):
+    return np.tanh(z, out=out)
+
+
+def dtanh(h, out=None):
+    return np.subtract(1, np.multiply(h, h, out=out), out=out)
+
+
+def relu(z, out=None):
+    return np.maximum(z, 0, out=out)
+
+
+def drelu(h, out=None):
+    """1 where the unit is on; h is never negative, so that is its sign (0 at the kink)."""
+    return np.sign(h, out=out)
+
+
+# canonical name -> (f, df)
+ACTIVATIONS = {
+    "identity": (identity, didentity),
+    "step": (step, dstep),
+    "sigmoid": (sigmoid, dsigmoid),
+    "tanh": (tanh, dtanh),
+    "relu": (relu, drelu),
+}

@@ -1,0 +1,64 @@
+"""Multilayer perceptron in PyTorch: a ModuleList of nn.Linear.
+
+Source
+------
+Rumelhart, Hinton & Williams (1986), Nature 323, 533-536.
+
+Equations
+---------
+::
+
+    h_0 = x                                                        (1)
+    z_l = h_(l-1) W_l + b_l    one weighted sum per unit           (2)
+    h_l = f_l(z_l)             f_l: sigmoid, tanh, relu, ...       (3)
+    prediction = h_L           logits where f_L is the identity    (4)
+
+Shapes
+------
+B batch, D inputs, M units below a layer, N units of that layer, K outputs.
+W_l is (M, N), b_l is (N,).
+"""
+
+from torch import nn
+
+from torch_impl.activations import ACTIVATIONS
+from torch_impl.losses import LOSSES
+from torch_impl.weights import SAME, TRANSPOSED, Weight
+
+INPUTS = ("x",)
+
+
+class Model(nn.Module):
+    def __init__(self, sizes, recipe):
+        super().__init__()
+        units = (sizes["D"], *sizes["H"], sizes["K"])
+        self.layers = nn.ModuleList(
+            nn.Linear(M, N, bias=True) for M, N in zip(units, units[1:], strict=False)
+        )
+        self.activations = [ACTIVATIONS[name] for name in recipe["activations"]]
+
+    def forward(self, batch):
+        outputs = {}
+        h = batch["x"]                                   # (B, D)  (1)
+        for l, layer in enumerate(self.layers, start=1):
+            z, h = apply(layer, self.activations[l - 1], h)
+            outputs[f"z_{l}"], outputs[f"h_{l}"] = z, h
+        prediction = outputs.pop(f"h_{l}")               # (B, K)  (4)
+        return {**outputs, "prediction": prediction}
+
+
+def apply(layer, activation, h):
+    """One layer: equations (2) and (3)."""
+    z = layer(h)       # (B, N)  (2)
+    h = activation(z)  # (B, N)  (3)
+    return z, h
+
+
+def loss(outputs, batch, recipe):
+    return LOSSES[recipe["loss"]](outputs["prediction"], batch["y"])
+
+
+WEIGHTS = (
+    Weight("layers.{l-1}.weight", ("W_{l}",), *TRANSPOSED),
+    Weight("layers.{l-1}.bias", ("b_{l}",), *SAME),
+)
