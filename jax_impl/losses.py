@@ -9,7 +9,7 @@ import optax
 def softmax_cross_entropy(logits, y):
     """Mean over the batch of -log softmax(logits)[y]; y (B,) holds class indices."""
     if logits.shape[:-1] != y.shape:
-        raise ValueError(f"logits {logits.shape} need labels {logits.shape[:-1]}, not {y.shape}")
+        raise ValueError(f"logits {logits.shape} and labels {y.shape} do not fit")
     return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import keras
 import tensorflow as tf
@@ -36,30 +35,34 @@ def value_and_grad(model, players, batch, inputs=()):
     Returns
     -------
     losses : dict
-        player name -> scalar.
+        Player name -> scalar.
     grads : dict
-        player name -> list: one tensor per variable of the player, then one per name
-        in `inputs`; zeros where the loss does not depend on it.
+        Player name -> one tensor per variable of the player; zeros where its loss does
+        not depend on it.
+    dinputs : dict
+        Name in `inputs` -> gradient of the last player's loss.
     """
     x, _ = model.split(batch)
-    watched = [batch[name] for name in inputs]
+    watched = {name: batch[name] for name in inputs}
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(watched)
         outputs = model(x, training=True)
         losses = {player.name: player.loss(outputs, batch) for player in players}
     grads = {}
     for player in players:
-        sources = [variable.value for variable in player.variables] + watched
-        found = tape.gradient(losses[player.name], sources, unconnected_gradients="zero")
+        sources = ([variable.value for variable in player.variables], watched)
+        found, dinputs = tape.gradient(
+            losses[player.name], sources, unconnected_gradients="zero"
+        )
         grads[player.name] = [dense(gradient) for gradient in found]
-    return losses, grads
+    return losses, grads, dinputs
 
 
 def play(model, players, batch):
     """Each player in turn: a forward at the present weights, gradients, one update."""
     losses = {}
     for player in players:
-        loss, grads = value_and_grad(model, [player], batch)
+        loss, grads, _ = value_and_grad(model, [player], batch)
         player.optimizer.apply(grads[player.name], player.variables)
         losses |= loss
     return losses
@@ -74,48 +77,74 @@ def _state_restored(model):
 
 
 class Engine:
-    """The compiled functions of one model, traced once each, for any batch size."""
+    """The compiled functions of one model: each traced once, for any batch size."""
 
     def __init__(self, model, players, batch_size):
         self.model, self.players, self.batch_size = model, players, batch_size
         self._traced = {}
-        self.epoch = tf.function(self._epoch, autograph=False, jit_compile=False)
 
     def forward(self, batch, *, train):
         """All outputs; the state is as before."""
-        function = partial(self._forward, train=train)
-        return self._run(("forward", train), function, batch)
+
+        def forward(batch):
+            with _state_restored(self.model):
+                return self.model(batch, training=train)
+
+        return self._run(forward, ("forward", train), _any_rows(batch), batch)
 
     def losses_and_grads(self, batch, players, inputs):
         """As value_and_grad; the state is as before."""
-        function = partial(self._losses_and_grads, players=players, inputs=inputs)
-        names = [player.name for player in players]
-        return self._run(("losses_and_grads", *names), function, batch)
+
+        def losses_and_grads(batch):
+            with _state_restored(self.model):
+                return value_and_grad(self.model, players, batch, inputs)
+
+        moved = [variable.path for player in players for variable in player.variables]
+        key = ("losses_and_grads", *moved)
+        return self._run(losses_and_grads, key, _any_rows(batch), batch)
+
+    def update(self, player, variables, grads, lr):
+        """One update of some of a player's variables."""
+
+        def update(grads, lr):
+            player.optimizer.learning_rate = lr
+            player.optimizer.apply(grads, variables)
+
+        key = ("update", *(variable.path for variable in variables))
+        self._run(update, key, None, grads, lr)
 
     def step(self, batch, lr):
         """Every player moves once; returns the losses."""
-        return self._run(("step",), self._step, batch, lr)
+        return self._run(self._step, ("step",), _any_rows(batch), batch, lr)
 
-    def _run(self, key, function, batch, *scalars):
-        key = (*key, *sorted(batch))
+    def epoch(self, data, order, noise, lr):
+        """Every step of an epoch in one graph.
+
+        Parameters
+        ----------
+        data : dict
+            Name -> (N, ...).
+        order : int tensor
+            Rows of the data in the order of their use.
+        noise : dict
+            Name -> (N, ...), aligned with `order`.
+        lr : tensor
+            One value per step.
+
+        Returns
+        -------
+        dict
+            Player name -> one loss per step.
+        """
+        key = ("epoch", len(order), *sorted(noise), *map(len, data.values()))
+        return self._run(self._epoch, key, None, data, order, noise, lr)
+
+    def _run(self, function, key, specs, first, *rest):
+        key = (*key, *(sorted(first) if isinstance(first, dict) else ()))
         if key not in self._traced:
-            specs = {
-                name: tf.TensorSpec([None, *value.shape[1:]], value.dtype)
-                for name, value in batch.items()
-            }
-            signature = (specs, *(tf.TensorSpec((), s.dtype) for s in scalars))
-            self._traced[key] = tf.function(
-                function, input_signature=signature, autograph=False, jit_compile=False
-            )
-        return self._traced[key](batch, *scalars)
-
-    def _forward(self, batch, *, train):
-        with _state_restored(self.model):
-            return self.model(batch, training=train)
-
-    def _losses_and_grads(self, batch, *, players, inputs):
-        with _state_restored(self.model):
-            return value_and_grad(self.model, players, batch, inputs)
+            compiled = tf.function(function, autograph=False, jit_compile=False)
+            self._traced[key] = compiled.get_concrete_function(specs or first, *rest)
+        return self._traced[key](first, *rest)
 
     def _step(self, batch, lr):
         for player in self.players:
@@ -123,11 +152,6 @@ class Engine:
         return play(self.model, self.players, batch)
 
     def _epoch(self, data, order, noise, lr):
-        """All steps of an epoch in one graph; returns player name -> loss per step.
-
-        data: name -> (N, ...); order: (N,) rows of data; noise: name -> (N, ...),
-        aligned with order; lr: one value per step.
-        """
         examples, size, steps = order.shape[0], self.batch_size, lr.shape[0]
 
         def train(step, positions, losses):
@@ -153,3 +177,10 @@ class Engine:
         if full < steps:  # the smaller last batch, outside: shapes in a loop are fixed
             losses = train(full, tf.range(full * size, examples), losses)
         return {name: array.stack() for name, array in losses.items()}
+
+
+def _any_rows(batch):
+    return {
+        name: tf.TensorSpec([None, *value.shape[1:]], value.dtype)
+        for name, value in batch.items()
+    }

@@ -57,12 +57,13 @@ def build_model(sizes, recipe):
     )
 
     x = keras.Input(shape=(sizes["T"], sizes["D"]), name="x")    # (B, T, D)
-    hidden, last, cell = lstm(x)                                 # (1)-(5)
-    h = hidden                                                   # (B, T, H)
-    c = cell                                                     # (B, H)
-    logits = dense(last)                                         # (B, K)  (6)
+    hidden, last_hidden, cell = lstm(x)                          # (1)-(5)
+    logits = dense(last_hidden)                                  # (B, K)    (6)
 
-    outputs = {"h": h, "c": c, "prediction": logits}
+    outputs = {}
+    outputs["h"] = hidden                                        # (B, T, H)
+    outputs["c"] = cell                                          # (B, H)
+    outputs["prediction"] = logits                               # (B, K)
     return Network({"x": x}, outputs, loss=loss, recipe=recipe, name="lstm")
 
 

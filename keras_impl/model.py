@@ -1,5 +1,7 @@
 """The base classes of the networks: functional models that compute their own loss."""
 
+from functools import partial
+
 import keras
 
 from keras_impl import engine
@@ -19,7 +21,12 @@ class Network(keras.Model):
 
     def __init__(self, inputs, outputs, *, loss, recipe, name):
         super().__init__(inputs, outputs, name=name)
-        self.batch_loss = lambda outputs, batch: loss(outputs, batch, recipe)
+        self.batch_loss = partial(loss, recipe=recipe) if loss else None
+
+    def enter(self, players):
+        """Train for this one player: its loss is the model's own."""
+        (player,) = players
+        self.compile(optimizer=player.optimizer, jit_compile=False)
 
     def split(self, batch):
         """Take a batch apart: x, what the model reads; y, labels and all the rest.
@@ -42,10 +49,12 @@ class Network(keras.Model):
 class Game(Network):
     """Several players, who move one after the other, each with its own optimizer."""
 
-    players = ()
-
     def __init__(self, inputs, outputs, *, name):
         super().__init__(inputs, outputs, loss=None, recipe=None, name=name)
+
+    def enter(self, players):
+        self.players = players
+        self.compile(optimizer=None, jit_compile=False)
 
     def train_step(self, data):
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)

@@ -12,17 +12,25 @@ from keras import ops
 from keras_impl.engine import dense
 
 
-class SGD(keras.optimizers.Optimizer):
-    """p <- p - lr g."""
+class Optimizer(keras.optimizers.Optimizer):
+    """A Keras optimizer that can tell its buffers."""
 
     SLOTS = ()
+
+    def slots(self):
+        """Pairs of a buffer's name and its variables, one for each parameter."""
+        return [(name, getattr(self, name)) for name in self.SLOTS]
+
+
+class SGD(Optimizer):
+    """p <- p - lr g."""
 
     def update_step(self, gradient, variable, learning_rate):
         lr = ops.convert_to_tensor(learning_rate)
         self.assign_sub(variable, lr * dense(gradient))
 
 
-class Momentum(keras.optimizers.Optimizer):
+class Momentum(Optimizer):
     """m <- mu m + g;  p <- p - lr m.  A new learning rate acts on the whole buffer."""
 
     SLOTS = ("m",)
@@ -45,11 +53,11 @@ class Momentum(keras.optimizers.Optimizer):
         self.assign_sub(variable, lr * m)
 
 
-class TorchAdam(keras.optimizers.Optimizer):
+class TorchAdam(Optimizer):
     """Adam with eps after the bias correction.
 
-    m <- beta1 m + (1 - beta1) g
-    v <- beta2 v + (1 - beta2) g^2
+    m <- m + (1 - beta1) (g - m)
+    v <- v + (1 - beta2) (g^2 - v)
     p <- p - lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
 
     Source: Kingma & Ba (2015), ICLR, Algorithm 1; ``torch.optim.Adam``.
@@ -66,26 +74,38 @@ class TorchAdam(keras.optimizers.Optimizer):
             super().build(variables)
             self.m, self.v = self.add_optimizer_variables(variables, ["m", "v"])
 
-    def bias_correction(self, beta, dtype):
-        """1 - beta^t in float64: for beta near 1, float32 would leave four digits."""
+    def apply(self, grads, trainable_variables=None):
+        # 1 - beta^t once for all variables, and in float64: for beta near 1 the
+        # subtraction would leave four digits of a float32.
         t = ops.cast(self.iterations + 1, "float64")
-        power = ops.power(ops.convert_to_tensor(beta, "float64"), t)
-        return ops.cast(1.0 - power, dtype)
+        self.correction1 = 1.0 - ops.power(ops.convert_to_tensor(self.beta1, "float64"), t)
+        self.correction2 = 1.0 - ops.power(ops.convert_to_tensor(self.beta2, "float64"), t)
+        super().apply(grads, trainable_variables)
 
     def update_step(self, gradient, variable, learning_rate):
-        def number(value):
+        def scalar(value):
             return ops.convert_to_tensor(value, variable.dtype)
 
         index = self._get_variable_index(variable)
-        g = dense(gradient)
-        m = number(self.beta1) * self.m[index] + number(1 - self.beta1) * g
-        v = number(self.beta2) * self.v[index] + number(1 - self.beta2) * g * g
-        self.assign(self.m[index], m)
-        self.assign(self.v[index], v)
-        step_size = number(learning_rate) / self.bias_correction(self.beta1, m.dtype)
-        root = ops.sqrt(self.bias_correction(self.beta2, v.dtype))
-        denominator = ops.sqrt(v) / root + number(self.eps)
+        m, v, g = self.m[index], self.v[index], dense(gradient)
+        self.assign_add(m, scalar(1 - self.beta1) * (g - m))
+        self.assign_add(v, scalar(1 - self.beta2) * (g * g - v))
+        step_size = scalar(learning_rate) / scalar(self.correction1)
+        denominator = ops.sqrt(v) / scalar(ops.sqrt(self.correction2)) + scalar(self.eps)
         self.assign_sub(variable, step_size * m / denominator)
+
+
+class LearningRates(keras.callbacks.Callback):
+    """Gives every training step its own learning rate; assigns it where it changes."""
+
+    def __init__(self, optimizers, values):
+        super().__init__()
+        self.optimizers, self.values = optimizers, values
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == 0 or self.values[batch] != self.values[batch - 1]:
+            for optimizer in self.optimizers:
+                optimizer.learning_rate = float(self.values[batch])
 
 
 OPTIMIZERS = {"sgd": SGD, "momentum": Momentum, "adam": TorchAdam}

@@ -1,20 +1,22 @@
-"""Which Keras variable holds which canonical parameters, and how to go there and back."""
+"""Which Keras variable holds which canonical arrays, and the way there and back."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-# No layer draws its initial weights; they are given to Adapter.load.
+import numpy as np
+
+# No layer draws initial weights: they are given, to Adapter.load.
 GIVEN = {"kernel_initializer": "zeros", "bias_initializer": "zeros"}
 
 
 def same(array):
-    """Keras stores (inputs, outputs), as the canonical layout does."""
+    """Keras stores (inputs, outputs), and so does the canonical layout."""
     return array
 
 
 def alone(array):
-    """One canonical array from one variable."""
+    """One variable, one canonical array."""
     return (array,)
 
 
@@ -27,7 +29,7 @@ class Weight:
     native : str
         The variable's path, ``"dense_1/kernel"``; ``{l}`` stands for a layer number.
     canonical : tuple of str
-        Names of the arrays it holds. Empty: the variable stays frozen at zero.
+        The arrays it holds. Empty: not trainable, and zero for ever.
     to_native, from_native : callable
         ``to_native(*arrays) -> array`` and ``from_native(array) -> tuple of arrays``,
         made of permutation, concatenation and reshape only.
@@ -38,48 +40,86 @@ class Weight:
     to_native: Callable = same
     from_native: Callable = alone
 
-    def split(self, array):
-        """Native array -> {canonical name: array}."""
-        if not self.canonical:
-            return {}
-        return dict(zip(self.canonical, self.from_native(array), strict=True))
-
-    def join(self, named):
-        """{canonical name: array, ...} -> native array."""
-        return self.to_native(*(named[name] for name in self.canonical))
+    def match(self, path):
+        """Fill in ``{l}`` if the entry names the variable; else None."""
+        pattern = re.escape(self.native).replace(r"\{l\}", r"(?P<l>\d+)")
+        if found := re.fullmatch(pattern, path):
+            names = tuple(name.format(**found.groupdict()) for name in self.canonical)
+            return replace(self, native=path, canonical=names)
+        return None
 
 
-def bind(weights, paths):
-    """Give every variable path its Weight, with ``{l}`` filled in.
+class WeightMap:
+    """The WEIGHTS of a network, laid over the variables of its model.
 
-    Returns
-    -------
-    dict
-        path -> Weight, in the order of `paths`.
+    Gradients and optimizer slots have the shapes of their variables and go through
+    the same functions.
 
     Raises
     ------
     ValueError
-        If a variable is in no entry or in several, an entry fits no variable, or a
-        canonical name occurs twice.
+        If a variable is in no entry or in several, an entry fits no variable, a
+        canonical name occurs twice, or a trainable variable has none.
     """
-    bound, used = {}, set()
-    for path in paths:
-        matches = [(entry, found) for entry in weights if (found := _match(entry, path))]
-        if len(matches) != 1:
-            raise ValueError(f"variable {path!r} is in {len(matches)} entries of WEIGHTS")
-        entry, found = matches[0]
-        names = tuple(name.format(**found.groupdict()) for name in entry.canonical)
-        bound[path] = replace(entry, native=path, canonical=names)
-        used.add(entry)
-    if unused := [entry.native for entry in weights if entry not in used]:
-        raise ValueError(f"WEIGHTS names variables the model lacks: {unused}")
-    names = [name for entry in bound.values() for name in entry.canonical]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"WEIGHTS names parameters twice: {twice}")
-    return bound
+
+    def __init__(self, weights, variables):
+        self._entries = {variable.path: _entry(weights, variable) for variable in variables}
+        idle = [w.native for w in weights if not any(map(w.match, self._entries))]
+        if idle:
+            raise ValueError(f"WEIGHTS names variables the model lacks: {idle}")
+        names = [name for entry in self._entries.values() for name in entry.canonical]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"WEIGHTS names arrays twice: {twice}")
+
+    def names(self, variable):
+        """The canonical names in one variable."""
+        return self._entries[variable.path].canonical
+
+    def shapes(self, variables):
+        """{canonical name: shape}."""
+        return {name: array.shape for name, array in self.read(variables).items()}
+
+    def read(self, variables, values=None):
+        """Fresh canonical arrays of the variables, or of `values` in their layout."""
+        arrays = {}
+        for variable, value in zip(variables, values or variables, strict=True):
+            entry = self._entries[variable.path]
+            if entry.canonical:
+                parts = entry.from_native(value.numpy())
+                for name, part in zip(entry.canonical, parts, strict=True):
+                    arrays[name] = np.array(part, order="C")
+        return arrays
+
+    def native(self, variable, arrays):
+        """The array for one variable, from canonical ones; zeros if it has no name."""
+        entry = self._entries[variable.path]
+        if not entry.canonical:
+            return np.zeros(variable.shape, variable.dtype)
+        return entry.to_native(*(arrays[name] for name in entry.canonical))
 
 
-def _match(entry, path):
-    pattern = re.escape(entry.native).replace(r"\{l\}", r"(?P<l>\d+)")
-    return re.fullmatch(pattern, path)
+def _entry(weights, variable):
+    entries = [entry for weight in weights if (entry := weight.match(variable.path))]
+    if len(entries) != 1:
+        raise ValueError(f"{variable.path!r} is in {len(entries)} entries of WEIGHTS")
+    if variable.trainable and not entries[0].canonical:
+        raise ValueError(f"{variable.path!r} has no canonical name but is trainable")
+    return entries[0]
+
+
+def checked(what, arrays, shapes, dtype, *, finite):
+    """Copies of `arrays` in `dtype`; ValueError unless they are what `shapes` says."""
+    missing, unknown = shapes.keys() - arrays.keys(), arrays.keys() - shapes.keys()
+    if missing or unknown:
+        raise ValueError(
+            f"{what}: missing {sorted(missing)}, unknown {sorted(unknown)}"
+        )
+    copies = {name: np.array(arrays[name], dtype) for name in shapes}
+    for name, array in copies.items():
+        if array.shape != shapes[name]:
+            raise ValueError(
+                f"{what}: {name} has shape {array.shape}, expected {shapes[name]}"
+            )
+        if finite and not np.isfinite(array).all():
+            raise ValueError(f"{what}: {name} holds NaN or infinity")
+    return copies

@@ -22,6 +22,13 @@ def small_integers(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.integers(-2, 3, size=shape).astype(np.float64)
 
 
+def finite(array: np.ndarray) -> np.ndarray:
+    """Return the array; ValueError if it holds NaN or infinity."""
+    if not np.isfinite(array).all():
+        raise ValueError("not finite")
+    return array
+
+
 def targets(recipe: Recipe, n: int, K: int, rng: np.random.Generator) -> np.ndarray:
     """Draw targets of the type and shape that a loss expects."""
     if recipe["loss"] in INDEX_LOSSES:

@@ -30,14 +30,17 @@ TIMEOUT = 900.0  # seconds for one job
 
 def environment(threads: int, keras_home: Path) -> dict[str, str]:
     """Return a child's environment: CPU only, so many threads, no settings from outside."""
-    count = str(threads)
     source = str(Path(nn_parity.__file__).parent.parent)
     env = {k: v for k, v in os.environ.items() if k not in SCRUBBED}
     env["PYTHONPATH"] = os.pathsep.join(
         filter(None, [source, os.environ.get("PYTHONPATH")])
     )
-    return env | {
-        "PYTHONDONTWRITEBYTECODE": "1",
+    return env | _settings(threads, keras_home)
+
+
+def _settings(threads: int, keras_home: Path) -> dict[str, str]:
+    count = str(threads)
+    return {
         "OMP_NUM_THREADS": count,
         "OPENBLAS_NUM_THREADS": count,
         "MKL_NUM_THREADS": count,
@@ -51,8 +54,12 @@ def environment(threads: int, keras_home: Path) -> dict[str, str]:
         "KERAS_HOME": str(keras_home),
         "JAX_PLATFORMS": "cpu",
         "CUDA_VISIBLE_DEVICES": "-1",
+        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUTF8": "1",
     }
+
+
+SETTINGS = tuple(_settings(1, Path()))  # names, for environment.json
 
 
 class Failure(Exception):  # noqa: N818 - the worker's, and it becomes a row

@@ -28,8 +28,8 @@ def of(case: Case, *, seed: int | None = None) -> Inputs:
     seed = case.seeds[0] if seed is None else seed
     spec = registry.spec(case.network)
     params, state = initial(spec, case, seed)
-    if case.dataset in _TINY:
-        train = _TINY[case.dataset](spec, case, seed, params)
+    if case.dataset in TINY_SETS:
+        train = TINY_SETS[case.dataset](spec, case, seed, params)
         return Inputs(params, state, train, {})
     train, test = _dataset(case)
     return Inputs(params, state, train, test)
@@ -67,9 +67,16 @@ def _dataset(case: Case) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
 
     data = datasets.load(case.dataset, data=case.data)
     return (
-        {"x": data.x_train, "y": data.y_train},
-        {"x": data.x_test, "y": data.y_test},
+        {"x": arranged(case, data.x_train), "y": data.y_train},
+        {"x": arranged(case, data.x_test), "y": data.y_test},
     )
+
+
+def arranged(case: Case, x: np.ndarray) -> np.ndarray:
+    """Return examples as the network takes them: (N, T, D) rows of a picture, or (N, D)."""
+    sizes = case.sizes
+    shape = (sizes["T"], sizes["D"]) if "T" in sizes else (sizes["D"],)
+    return x.reshape(len(x), *shape)
 
 
 def _random(
@@ -103,4 +110,4 @@ def _saturated(
     return {"x": np.eye(D), "y": y}
 
 
-_TINY = {"random": _random, "integers": _integers, "saturated": _saturated}
+TINY_SETS = {"random": _random, "integers": _integers, "saturated": _saturated}

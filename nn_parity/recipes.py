@@ -245,14 +245,13 @@ def cases(
         settings = dict(experiment.settings) | dict(part.settings) | dict(changes)
         if part.by_hand is not None:  # these weights are set for this very neuron
             settings |= dict(part.settings)
-        name = part.dataset
-        dataset = load(name)
+        dataset = load(part.dataset)
         case = Case(
             name=f"{experiment.name}/{part.label}" if part.label else experiment.name,
             network=experiment.network,
             sizes=_sizes(experiment, settings, dataset),
             recipe=_recipe(experiment, settings, dataset),
-            dataset=name,
+            dataset=dataset.name,
             data=data,
             seeds=(seed,),
             experiment=experiment.name,
@@ -268,8 +267,16 @@ def _sizes(
     shape = data.x_train.shape[1:]
     K = data.classes or 1
     if experiment.network == "neuron":
-        return {"D": shape[0]}
+        return {"D": math.prod(shape)}
     if experiment.network == "lstm":
+        shape = shape if len(shape) == 2 else data.image_shape
+        if shape is None:
+            raise Refusal(
+                "E008",
+                f"'{data.name}' has no rows to read one after the other",
+                f"experiment {experiment.name}",
+                "use a data set of pictures",
+            )
         return {"T": shape[0], "D": shape[1], "H": settings["hidden"], "K": K}
     return {"D": math.prod(shape), "H": settings["hidden"], "K": K}
 

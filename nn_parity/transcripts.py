@@ -149,42 +149,53 @@ def whole_training(
 ) -> Transcript:
     """Train all epochs, then predict the test set."""
     adapter.load(given.params, given.state)
-    data = adapter.put(given.train)
-    recipe, n = case.recipe, len(given.train["x"])
-    curve, per_epoch, seconds = [], [], []
-    out: Transcript = {}
+    out = train(adapter, case, given, say)
+    if "meta/diverged" in out:
+        return out
+    loss, trains = case.recipe["loss"], bool(case.recipe["epochs"])
+    if trains:
+        params, state = adapter.export()
+        out |= _named("trained", params | state, "@end")
+        prediction = predict(adapter, given.train)
+        out["meta/train_loss"] = np.array(metrics.loss(loss, prediction, given.train["y"]))
+    prediction = predict(adapter, given.test)
+    out["meta/test_loss"] = np.array(metrics.loss(loss, prediction, given.test["y"]))
+    out["prediction/test@end"] = prediction
+    return out
+
+
+def train(adapter: Adapter, case: Case, given: Inputs, say: Say) -> Transcript:
+    """Run all epochs from where the adapter stands; losses of every step, and times.
+
+    Stops at a loss that is not finite, and says at which step that was.
+    """
+    data, recipe, n = adapter.put(given.train), case.recipe, len(given.train["x"])
+    curve: list[float] = []
+    per_epoch, seconds = [], []
     last_said = 0.0
     for epoch in range(recipe["epochs"]):
         order = batches.order(
             n, seed=case.seeds[0], epoch=epoch, shuffle=recipe["shuffle"]
         )
         start = time.perf_counter()
-        losses = adapter.run_epoch(data, order, {}, recipe["lr"], variant="lean")
+        loss = adapter.run_epoch(data, order, {}, recipe["lr"], variant="lean")["loss"]
         seconds.append(time.perf_counter() - start)
-        loss = losses["loss"]
         if not np.isfinite(loss).all():
             step = len(curve) + int(np.argmin(np.isfinite(loss)))
-            out["meta/diverged"] = np.array(step)
             say(f"diverged at step {step}")
-            return out
+            return {"meta/diverged": np.array(step)}
         curve.extend(loss)
         per_epoch.append(loss.mean())
         if time.perf_counter() - last_said > 0.25:
             last_said = time.perf_counter()
-            say(f"epoch {epoch + 1}/{recipe['epochs']}, loss {loss.mean():.4f}")
-    params, state = adapter.export()
-    out |= _named("trained", params | state, "@end")
-    out["curve/loss@end"] = np.array(curve)
-    out["meta/epoch_losses"] = np.array(per_epoch)
-    out["meta/epoch_seconds"] = np.array(seconds)
-    for part, data_set in (("train", given.train), ("test", given.test)):
-        if recipe["epochs"] or part == "test":
-            prediction = predict(adapter, data_set)
-            out[f"meta/{part}_loss"] = np.array(
-                metrics.loss(recipe["loss"], prediction, data_set["y"])
-            )
-    out["prediction/test@end"] = prediction
-    return out
+            say(f"epoch {epoch + 1}/{recipe['epochs']}, loss {per_epoch[-1]:.4f}")
+    if not curve:
+        return {}
+    return {
+        "curve/loss@end": np.array(curve),
+        "meta/epoch_losses": np.array(per_epoch),
+        "meta/epoch_seconds": np.array(seconds),
+    }
 
 
 def predict(adapter: Adapter, data: dict[str, np.ndarray]) -> np.ndarray:

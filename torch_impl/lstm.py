@@ -40,10 +40,11 @@ class Model(nn.Module):
         nn.init.zeros_(self.lstm.bias_hh_l0).requires_grad_(False)
 
     def forward(self, batch):
-        x = batch["x"]                # (B, T, D)
-        h, (h_T, c) = self.lstm(x)    # every h', the last h', the last c'  (1)-(5)
-        c = c[0]                      # (B, H)  of the one layer there is
-        prediction = self.out(h_T[0])  # (B, K)  (6)
+        x = batch["x"]               # (B, T, D)
+        h, (_, c) = self.lstm(x)     # every h' and the last c'  (1)-(5)
+        h_T = h[:, -1]               # (B, H)
+        c = c[0]                     # (B, H)  of the only layer
+        prediction = self.out(h_T)   # (B, K)  (6)
         return {"h": h, "c": c, "prediction": prediction}
 
 

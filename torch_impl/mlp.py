@@ -39,17 +39,18 @@ class Model(nn.Module):
 
     def forward(self, batch):
         outputs = {}
-        h = batch["x"]                                   # (B, D)  (1)
-        for l, layer in enumerate(self.layers, start=1):
-            z, h = apply(layer, self.activations[l - 1], h)
+        h = batch["x"]                      # (B, D)  (1)
+        stack = zip(self.layers, self.activations, strict=True)
+        for l, (linear, activation) in enumerate(stack, start=1):
+            z, h = layer(linear, activation, h)
             outputs[f"z_{l}"], outputs[f"h_{l}"] = z, h
-        prediction = outputs.pop(f"h_{l}")               # (B, K)  (4)
+        prediction = outputs.pop(f"h_{l}")  # (B, K)  (4)
         return {**outputs, "prediction": prediction}
 
 
-def apply(layer, activation, h):
+def layer(linear, activation, h):
     """One layer: equations (2) and (3)."""
-    z = layer(h)       # (B, N)  (2)
+    z = linear(h)      # (B, N)  (2)
     h = activation(z)  # (B, N)  (3)
     return z, h
 

@@ -13,7 +13,7 @@ def sgd(parameters):
 
 
 def momentum(parameters, *, mu):
-    """m = mu m + g, p -= lr m."""
+    """Heavy ball: m = mu m + g, p -= lr m."""
     return _sgd(parameters, mu=mu, fused=True)
 
 

@@ -10,10 +10,10 @@ import torch
 
 @dataclass(frozen=True)
 class Weight:
-    """How one variable of the nn.Module follows from canonical arrays, and back.
+    """How one variable of the nn.Module is made of canonical arrays, and taken apart.
 
-    The two functions permute, concatenate and reshape, nothing else: the same pair then
-    serves weights, gradients and optimizer state, and the round trip is bitwise.
+    The two functions permute, concatenate and reshape, nothing else. So one pair serves
+    weights, gradients and optimizer state, and the round trip is bitwise.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ class Weight:
         Name in ``named_parameters()`` or ``named_buffers()``. ``{l}`` stands for a layer
         number, ``{l-1}`` for one that PyTorch counts from 0.
     canonical : tuple of str
-        Names of the arrays it is made of; empty for a variable that is frozen at zero.
+        Names of the arrays it is made of; none for a variable that is frozen at zero.
     to_native : callable
         to_native(*canonical arrays) -> native array
     from_native : callable
@@ -35,19 +35,17 @@ class Weight:
 
 
 SAME = (lambda a: a, lambda a: (a,))
-TRANSPOSED = (lambda W: W.T, lambda W: (W.T,))  # nn.Linear keeps (out, in): x @ W.T
-FROZEN = (lambda: 0.0, lambda a: ())
+TRANSPOSED = (lambda W: W.T, lambda W: (W.T,))  # nn.Linear keeps (out, in)
+FROZEN = (lambda: 0, lambda a: ())
 
 
 def expand(table, variables):
-    """Put numbers for ``{l}``; every variable must be in exactly one entry."""
+    """Put numbers for ``{l}``; ValueError unless each variable is in exactly one entry."""
     entries = [entry for weight in table for entry in _numbered(weight, variables)]
     mapped = [entry.native for entry in entries]
-    wrong = sorted(set(variables) ^ set(mapped) | {n for n in mapped if mapped.count(n) > 1})
-    if wrong:
-        raise ValueError(
-            f"{', '.join(wrong)}: not in exactly one entry of WEIGHTS -> mend the table"
-        )
+    twice = {name for name in mapped if mapped.count(name) > 1}
+    if wrong := set(variables) ^ set(mapped) | twice:
+        raise ValueError(f"{sorted(wrong)}: not one variable, one entry -> mend WEIGHTS")
     return entries
 
 
@@ -55,11 +53,11 @@ def _numbered(weight, variables):
     template = re.fullmatch(r"(.*)\{l(-1)?\}(.*)", weight.native)
     if template is None:
         return [weight]
-    before, offset, after = template.groups()
+    before, from_zero, after = template.groups()
     pattern = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
     entries = []
     for match in filter(None, map(pattern.fullmatch, variables)):
-        l = int(match[1]) + (1 if offset else 0)
+        l = int(match[1]) + bool(from_zero)
         names = tuple(name.replace("{l}", str(l)) for name in weight.canonical)
         entries.append(replace(weight, native=match[0], canonical=names))
     return entries
@@ -78,24 +76,30 @@ def to_canonical(weights, tensors):
 def to_native(weight, arrays, dtype):
     """Canonical arrays -> the native tensor of one entry."""
     native = weight.to_native(*(np.asarray(arrays[name]) for name in weight.canonical))
-    return torch.from_numpy(np.array(native, dtype=dtype, order="C"))
+    return torch.tensor(np.asarray(native, order="C"), dtype=dtype)
 
 
-def check(arrays, expected, what):
-    """Raise ValueError, in one line, where names, shapes or numbers are not right."""
-    missing, extra = sorted(expected.keys() - arrays), sorted(arrays.keys() - expected)
-    if missing or extra:
+def check(what, arrays, expected):
+    """Raise ValueError, in one line, unless names and shapes are the expected ones."""
+    missing = sorted(expected.keys() - arrays)
+    unknown = sorted(arrays.keys() - expected)
+    if missing or unknown:
         raise ValueError(
-            f"{what}: missing {missing}, unknown {extra} -> give exactly {sorted(expected)}"
+            f"{what}: missing {missing}, unknown {unknown} -> give {', '.join(expected)}"
         )
     for name, array in arrays.items():
-        if np.shape(array) != expected[name]:
+        if np.shape(array) != expected[name].shape:
             raise ValueError(
-                f"{what}: {name} has shape {np.shape(array)}, expected {expected[name]}"
-                " -> give canonical layout, as export() does"
+                f"{what}: {name} is {np.shape(array)}, expected {expected[name].shape}"
+                " -> give it in canonical layout, as export() does"
             )
+
+
+def check_finite(what, arrays):
+    """Raise ValueError, in one line, at the first array with NaN or infinity."""
+    for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise ValueError(
                 f"{what}: {name} holds NaN or infinity, expected finite numbers"
-                " -> look at where it was made"
+                " -> look where they were made"
             )

@@ -7,12 +7,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nn_parity.datasets import folder, idx, whole_file
+from nn_parity import files
+from nn_parity.datasets import folder, idx
 from nn_parity.datasets.published import PUBLISHED
 from nn_parity.errors import Refusal
 
+if TYPE_CHECKING:
+    from filelock import FileLock
+
 _LOG = logging.getLogger(__name__)
+PATIENCE = 600.0  # seconds to wait for another process to finish its download
 _ELSEWHERE = "set NN_PARITY_CACHE to a folder you can write, or use --data DIR"
 
 
@@ -50,7 +56,7 @@ def locked(*, spare: bool = False) -> Iterator[Path]:
         lock.acquire(timeout=0)
     except Timeout:
         _LOG.warning("waiting: another process is filling %s", place)
-        lock.acquire(timeout=600)
+        _wait(lock, place)
     try:
         _sweep(place)
         yield place
@@ -68,7 +74,7 @@ def store(name: str, contents: dict[str, idx.Idx], place: Path) -> Path:
     target = place / name
     for part, path in folder.find(target).items():
         if part in contents and not _same(path, part, contents[part]):
-            if name not in PUBLISHED or not PUBLISHED[name].sha256:
+            if not folder.pinned(PUBLISHED.get(name)):
                 what = f"another data set of the name {name} is in the cache already"
                 fix = "rename your folder, or delete the one in the cache"
                 raise Refusal("E231", what, str(path), fix)
@@ -89,6 +95,18 @@ def quarantine(path: Path) -> Path:
     return bad
 
 
+def _wait(lock: "FileLock", place: Path) -> None:
+    from filelock import Timeout
+
+    try:
+        lock.acquire(timeout=PATIENCE)
+    except Timeout as error:
+        what = f"another process has held the cache for {PATIENCE:g} s"
+        raise Refusal(
+            "E510", what, str(place), "look for it, then try again"
+        ) from error
+
+
 def _fill(partial: Path, target: Path, contents: dict[str, idx.Idx]) -> None:
     held = folder.find(target)
     ready = partial / "set"
@@ -98,12 +116,16 @@ def _fill(partial: Path, target: Path, contents: dict[str, idx.Idx]) -> None:
             path = ready / folder.file_name(part)
             if content.compressed:
                 path = path.with_name(path.name + ".gz")
-            whole_file.write(path, content.stored, code="E228", fix=_ELSEWHERE)
+            _put(path, content.stored)
     if not target.exists():
         ready.rename(target)
         return
     for path in sorted(ready.iterdir()):
         path.replace(target / path.name)
+
+
+def _put(path: Path, content: bytes) -> None:
+    files.write(path, lambda stream: stream.write(content))
 
 
 def _same(path: Path, part: str, content: idx.Idx) -> bool:

@@ -100,7 +100,10 @@ def from_arrays(
     _check_fit(arrays, image_shape, labels, name)
     return Dataset(
         name,
-        *(arrays[part] for part in PARTS),
+        x_train=arrays["x_train"],
+        y_train=arrays["y_train"],
+        x_test=arrays["x_test"],
+        y_test=arrays["y_test"],
         classes=classes,
         image_shape=image_shape,
         sha256=_sha256(arrays),

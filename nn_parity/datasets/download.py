@@ -1,10 +1,10 @@
 """Fetch a published set from its mirrors; nothing unchecked gets its final name."""
 
+import logging
 import socket
 import tempfile
 import threading
 import time
-import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +12,7 @@ from nn_parity.datasets import cache, folder, idx
 from nn_parity.datasets.published import PUBLISHED
 from nn_parity.errors import Refusal
 
+_LOG = logging.getLogger(__name__)
 PATIENCE = 2.0  # seconds until a mirror counts as unreachable
 _PORTS = {"https": 443, "http": 80}
 
@@ -65,6 +66,7 @@ def _get(url: str, path: Path) -> None:
     """Download with certificates checked; proxies come from the environment."""
     import pooch
 
+    _LOG.warning("downloading %s", url)
     pooch.HTTPDownloader(chunk_size=1 << 16, timeout=(PATIENCE, 30))(
         url, str(path), None
     )
@@ -76,7 +78,7 @@ def _keep_as_bad(path: Path, target: Path) -> Path:
 
 
 def _plain(error: OSError) -> str:
-    """What went wrong, in words a person behind a school's proxy can use."""
+    """Say what went wrong in words that help a person behind a school's proxy."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is not None:
         return f"HTTP {status}"
@@ -114,11 +116,13 @@ def _reachable(mirrors: tuple[str, ...]) -> tuple[list[str], list[str]]:
 
 
 def _knock(mirror: str, answers: dict[str, str]) -> None:
+    from urllib.request import getproxies, proxy_bypass  # slow to import
+
     url = urlsplit(mirror)
     host, port = url.hostname or "", url.port or _PORTS[url.scheme]
-    proxy = urllib.request.getproxies().get(url.scheme)
+    proxy = getproxies().get(url.scheme)
     through = ""
-    if proxy and not urllib.request.proxy_bypass(host):
+    if proxy and not proxy_bypass(host):
         door = urlsplit(proxy if "//" in proxy else f"//{proxy}")
         host, port = door.hostname or "", door.port or _PORTS["http"]
         through = f" through the proxy {host}:{port}"

@@ -42,7 +42,7 @@ def places(root: Path, name: str) -> list[Path]:
     below = [root / name]
     if name in _LAYOUT:
         below.append(root / _LAYOUT[name])
-    if root.name == name or (name in PUBLISHED and PUBLISHED[name].sha256):
+    if root.name == name or pinned(PUBLISHED.get(name)):
         below.append(root)  # a wrong set here would not pass its hashes
     return below
 
@@ -73,13 +73,17 @@ def read(
         ``E211`` not the published bytes, ``E220`` label out of range, ``E223`` one
         class only, ``E232`` pictures of two sizes.
     """
-    contents = {}
-    for part, path in files.items():
-        contents[part] = idx.read(path, PARTS[part], shape=_shape(part, published))
-        if published and published.sha256:
-            _check_sha256(contents[part], published.sha256[part], path)
+    contents = {part: read_part(path, part, published) for part, path in files.items()}
     _check_together(contents, files, published)
     return contents
+
+
+def read_part(path: Path, part: str, published: Published | None) -> idx.Idx:
+    """Read one of the four files, and compare it with its published hash."""
+    content = idx.read(path, PARTS[part], shape=_shape(part, published))
+    if published is not None and pinned(published):
+        _check_sha256(content, published.sha256[part], path)
+    return content
 
 
 def dataset(
@@ -92,8 +96,6 @@ def dataset(
     n_test = len(pixels["t10k"])
     classes = published.classes if published else int(y["train"].max()) + 1
     source = published.source if published else f"idx files in the folder {folder}"
-    hashes = "".join(contents[part].sha256 for part in PARTS)
-    pinned = published is not None and bool(published.sha256)
     return from_arrays(
         name,
         _scaled(pixels["train"]),
@@ -106,8 +108,31 @@ def dataset(
             f"{name}: {source}; {n_train:,} training and {n_test:,} test images of "
             f"{height}x{width} pixels as their files split them, {classes} classes, "
             "pixels / 255 rounded to float32, not resampled; "
-            + ("files as published." if pinned else f"files {_short(hashes)}.")
+            + (
+                "files as published."
+                if pinned(published)
+                else f"train-images sha256 {contents['train-images'].sha256[:12]}."
+            )
         ),
+    )
+
+
+def size(contents: dict[str, idx.Idx]) -> str:
+    """``60,000 + 10,000 images, 28x28``."""
+    n_train, height, width = contents["train-images"].values.shape
+    n_test = len(contents["t10k-images"].values)
+    return f"{n_train:,} + {n_test:,} images, {height}x{width}"
+
+
+def pinned(published: Published | None) -> bool:
+    """Whether the hashes of this set are known, so that nothing else may pass."""
+    return published is not None and bool(published.sha256)
+
+
+def fits(contents: dict[str, idx.Idx], published: Published | None) -> bool:
+    """Whether the set has the sizes of ``published``; nothing published fits all."""
+    return published is None or all(
+        contents[part].values.shape == _shape(part, published) for part in PARTS
     )
 
 
@@ -123,7 +148,7 @@ def name_by_bytes(contents: dict[str, idx.Idx]) -> str | None:
 
 
 def printable(name: str) -> str:
-    """A folder's name without what could disturb a table or a terminal."""
+    """Return a folder's name without what could disturb a table or a terminal."""
     return re.sub(r"[^\w.+-]+", "_", name).strip("_.") or "data"
 
 
@@ -165,9 +190,3 @@ def _check_together(
 def _scaled(pixels: np.ndarray) -> np.ndarray:
     flat = pixels.reshape(len(pixels), -1)
     return np.divide(flat, np.float32(255), dtype=np.float32)
-
-
-def _short(hashes: str) -> str:
-    import hashlib
-
-    return f"sha256 {hashlib.sha256(hashes.encode()).hexdigest()[:12]}"

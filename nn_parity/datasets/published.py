@@ -70,7 +70,28 @@ PUBLISHED = {
 }
 
 # Of the decompressed digits.csv inside scikit-learn.
-DIGITS_SOURCE_SHA256 = ""
+DIGITS_SOURCE_SHA256 = (
+    "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8"
+)
 
 # `Dataset.sha256` of every bundled set: the same bytes on every machine, or a refusal.
-BUNDLED_SHA256: Mapping[str, str] = {}
+BUNDLED_SHA256: Mapping[str, str] = {
+    "digits": ("4c652b5899b284ec2b7103580c25244985cecf17e2da21788b30d1309989f26c"),
+    "digits-8x8": ("175297f5663abd258237ebda2b61faf99896fa264a2d162906389804b492d1c1"),
+    "digits-file-order": (
+        "828b5bbf8c49e1b5a5a30565b37d4fef928887420249d9721f542f643cc75845"
+    ),
+    "binary-blitz": (
+        "d774b2bb0363c45470f8459a25a392c5b93ce66ab9f45dc4cc3b772d2834be26"
+    ),
+    "and": ("8700932a778c4f4b9a36cab22cfd57981fc0d8d2caae8c0d14a4d1ffbdc50fae"),
+    "or": ("5e7a92fb96e4be03d5bfe9e7675d09197066c9f36f717940896a07d5f2303a2d"),
+    "xor": ("0d15fbd9337565cf8379cac9831e746ce1c3f1902b5af5b2ec409d111d2877f7"),
+    "hiring": ("ec40132db3b129a9ac0a872a98896d8df84353895e898f0f7cadcf037acf2bb7"),
+    "identity-line": (
+        "9b7aed25b750b9d9fc69f57335b569c88af23c814ef110bb23039c867384c2bf"
+    ),
+    "negation-line": (
+        "c9c26ece2b92ae1f50e9738bf6ecf975b1438114608af75a27461c53efdf4a3f"
+    ),
+}

@@ -54,7 +54,7 @@ def _binary_blitz() -> Dataset:
 def _gate(name: str, y: Sequence[int]) -> Callable[[], Dataset]:
     def build() -> Dataset:
         rows = ("00", "01", "10", "11")
-        x = [[int(a), int(b)] for a, b in rows]
+        x = [[int(row[0]), int(row[1])] for row in rows]
         return _table(
             name,
             x,

@@ -2,12 +2,12 @@
 
 import functools
 import io
-import os
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
+from nn_parity import files
 from nn_parity.figures.style import SETTINGS
 
 if TYPE_CHECKING:
@@ -43,10 +43,11 @@ def page(title: str, width: float, height: float) -> "Figure":
     """Return an empty figure of the given size in inches under a bold headline."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
+    figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
     per_inch = 6.4  # characters of the bold headline
     lines = textwrap.wrap(title, max(20, int(width * per_inch))) or [""]
     figure.suptitle("\n".join(lines), x=0.012, ha="left")
@@ -71,8 +72,10 @@ def save(figure: "Figure", stem: Path) -> list[Path]:
     Raises
     ------
     OSError
-        The folder cannot be written. No file is left half-written: both pictures
-        are drawn in memory first, and each file appears under its name at once.
+        The folder cannot be written.
+    Refusal
+        E501: the disk is full. No file is left half-written: both pictures are drawn
+        in memory first, and each appears under its name whole.
     """
     stem = Path(stem)
     pictures = {
@@ -80,23 +83,13 @@ def save(figure: "Figure", stem: Path) -> list[Path]:
         for kind in ("svg", "png")
     }
     stem.parent.mkdir(parents=True, exist_ok=True)
-    fresh = {path.with_name(f".{path.name}.{os.getpid()}.part"): path for path in pictures}
-    try:
-        for part, path in fresh.items():
-            _write(part, pictures[path])
-        for part, path in fresh.items():
-            part.replace(path)
-    finally:
-        for part in fresh:
-            part.unlink(missing_ok=True)
+    for path, picture in pictures.items():
+        _write(path, picture)
     return list(pictures)
 
 
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+def _write(path: Path, picture: bytes) -> None:
+    files.write(path, lambda stream: stream.write(picture))
 
 
 def _render(figure: "Figure", kind: str) -> bytes:

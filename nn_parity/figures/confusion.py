@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_LEAST_WORST = 5  # one confusion among hundreds is not painted as a disaster
 _RIGHT = ("#F3F8FC", "#0072B2")  # light to full blue: the share of a class found
 _WRONG = ("#FDEBDD", "#D55E00")  # light to full vermillion: a confusion, by its count
 
@@ -79,15 +80,17 @@ def _draw_cells(ax: "Axes", counts: NDArray[np.int64]) -> None:
     blue = LinearSegmentedColormap.from_list("right", _RIGHT)
     orange = LinearSegmentedColormap.from_list("wrong", _WRONG)
     in_class = np.maximum(counts.sum(axis=1), 1)
-    worst = max(1, int((counts - np.diag(np.diag(counts))).max()))
+    worst = max(_LEAST_WORST, int((counts - np.diag(np.diag(counts))).max()))
     size = 14 if counts.max() < 1000 else 11
     for i, j in np.ndindex(*counts.shape):
         count = int(counts[i, j])
         share = count / in_class[i] if i == j else count / worst
         empty = count == 0 and i != j
         colour = "#FFFFFF" if empty else (blue if i == j else orange)(share)
-        ax.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fc=colour, ec="#E4E4E4", lw=0.8))
-        dark = not empty and share > 0.6
+        ax.add_patch(
+            Rectangle((j - 0.5, i - 0.5), 1, 1, fc=colour, ec="#E4E4E4", lw=0.8)
+        )
+        dark = not empty and share > (0.55 if i == j else 0.8)
         ax.text(
             j,
             i,
@@ -103,7 +106,7 @@ def _draw_cells(ax: "Axes", counts: NDArray[np.int64]) -> None:
 def _draw_margins(ax: "Axes", counts: NDArray[np.int64], names: list[str]) -> None:
     count = len(names)
     ax.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), aspect="equal")
-    slanted = max(len(name) for name in names) > 4
+    slanted = max(len(name) for name in names) > 4 and count > 4
     ax.set_xticks(
         range(count),
         names,
@@ -125,4 +128,4 @@ def _draw_margins(ax: "Axes", counts: NDArray[np.int64], names: list[str]) -> No
     found.set_yticks(range(count), shares)
     found.tick_params(length=0, labelcolor=FAINT, labelsize=12)
     found.spines[:].set_visible(False)
-    found.set_ylabel("found, of its class", color=FAINT)
+    found.set_ylabel("found (share of the class)", color=FAINT)

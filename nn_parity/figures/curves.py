@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nn_parity.figures.canvas import page, styled
 from nn_parity.figures.labels import decades, key, power
+from nn_parity.figures.lines import layered
 from nn_parity.figures.style import FAINT, INK, SHADE, Look, looks
 
 if TYPE_CHECKING:
@@ -72,38 +73,46 @@ def loss_curves(
     log_steps = until * 8 < steps
     edges = _edges(steps, until, log_steps)
 
+    look = looks(lines)
+    many = _points_words(edges)
+    x_label += ", log scale" if log_steps else ""
+    if reference not in lines:
+        figure = page(title, 12.0, _TOP + 1.6)
+        top = figure.subplots()
+        words = f"{reference} has no curve: no differences to draw"
+        top.set_title(words, color=FAINT)
+        top.set(xlabel=x_label, ylabel=y_label)
+        _set_steps(top, steps, log_steps)
+        _draw_losses(top, lines, look, edges)
+        return figure
     figure = page(title, 12.0, 8.0)
     ratios = {"height_ratios": [_TOP, _BOTTOM]}
     top, bottom = figure.subplots(2, 1, sharex=True, gridspec_kw=ratios)
-    look = looks(lines)
-    _draw_losses(top, lines, look, edges)
+    top.set_title(many[0], color=FAINT)
     top.set_ylabel(y_label)
+    bottom.set_title(many[1], color=FAINT)
     bottom.set_ylabel(f"|difference from {reference}|\n(unit of the loss)")
-    bottom.set_xlabel(x_label + (", log scale" if log_steps else ""))
-    width = int(np.diff(edges).max())
-    if width > 1:
-        many = f"up to {width} steps" if log_steps else f"{width} steps"
-        top.set_title(f"Each point is the mean of {many}", color=FAINT)
-        bottom.set_title(f"Each point is the largest of {many}", color=FAINT)
-    if log_steps:
-        _log_steps(bottom, steps)
-    margin = 1.02 if log_steps else 0.008 * steps + 0.2
-    bottom.set_xlim(
-        (1 / margin, steps * margin) if log_steps else (1 - margin, steps + margin)
-    )
-    if reference not in lines:
-        bottom.set_yticks([])
-        words = f"{reference} did not run: nothing to compare with"
-        bottom.text(0.5, 0.5, words, ha="center", transform=bottom.transAxes)
-        return figure
+    bottom.set_xlabel(x_label)
+    figure.align_ylabels([top, bottom])
+    _set_steps(bottom, steps, log_steps)
+    _draw_losses(top, lines, look, edges)
+    base = lines[reference]
     distances = {
-        name: np.abs(line[:common] - lines[reference][:common])
+        name: np.abs(line[: len(base)] - base[: len(line)])
         for name, line in lines.items()
         if name != reference
-        for common in [min(len(line), len(lines[reference]))]
     }
     _draw_distances(bottom, distances, look, edges, gate, until)
     return figure
+
+
+def _points_words(edges: NDArray[np.int64]) -> tuple[str, str]:
+    """Say what a point of the upper and of the lower panel stands for."""
+    widths = np.diff(edges)
+    if widths.max() == 1:
+        return "", ""
+    many = f"{'up to ' if widths.min() < widths.max() else ''}{widths.max()} steps"
+    return f"each point: mean of {many}", f"each point: largest of {many}"
 
 
 def _checked(name: str, curve: ArrayLike) -> NDArray[np.float64]:
@@ -141,7 +150,9 @@ def _binned(
     if largest:
         values = np.maximum.reduceat(np.where(known, pad, -np.inf), starts)
     else:
-        values = np.add.reduceat(np.where(known, pad, 0.0), starts) / np.maximum(count, 1)
+        values = np.add.reduceat(np.where(known, pad, 0.0), starts) / np.maximum(
+            count, 1
+        )
     values = np.where(count > 0, values, np.nan)
     return (edges[:-1] + edges[1:] - 1) / 2, values
 
@@ -155,22 +166,7 @@ def _draw_losses(
     ends = []
     for k, (name, line) in enumerate(lines.items()):
         x, y = _binned(line, edges, largest=False)
-        every = max(1, len(x) // 7)
-        style = look[name]
-        ax.plot(
-            x,
-            y,
-            color=style.colour,
-            lw=style.width,
-            linestyle=style.line,
-            marker=style.marker,
-            ms=10,
-            mec="white",
-            mew=1.0,
-            markevery=(min(k * every // max(1, len(lines)), len(x) - 1), every),
-            solid_capstyle="butt",
-            zorder=2 + k / 10,
-        )
+        layered(ax, x, y, look[name], k, len(lines))
         ends.append((name + _shortfall(line, int(edges[-1]) - 1), y[np.isfinite(y)]))
     ax.grid(axis="y")
     low, high = ax.get_ylim()
@@ -185,14 +181,22 @@ def _draw_losses(
 def _shortfall(line: NDArray[np.float64], steps: int) -> str:
     broken = np.flatnonzero(np.isnan(line))
     if broken.size:
-        return f"\n(not finite at step {broken[0] + 1})"
-    return f"\n(ended at step {len(line)})" if len(line) < steps else ""
+        return f" (not finite at {broken[0] + 1})"
+    return f" (ends at {len(line)})" if len(line) < steps else ""
 
 
-def _log_steps(ax: "Axes", steps: int) -> None:
-    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+def _set_steps(ax: "Axes", steps: int, log_steps: bool) -> None:
+    """Give the horizontal axis its limits and whole numbers as ticks."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 
+    if not log_steps:
+        margin = 0.008 * steps + 0.2
+        ax.set_xlim(1 - margin, steps + margin)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        ax.xaxis.set_major_formatter("{x:,.0f}")
+        return
     ax.set_xscale("log")
+    ax.set_xlim(1 / 1.02, steps * 1.02)
     ticks = [m * 10**e for e in range(8) for m in (1, 3) if m * 10**e <= steps]
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_major_formatter(FixedFormatter([f"{t:,}" for t in ticks]))
@@ -218,7 +222,9 @@ def _draw_distances(
     ax.grid(axis="y")
     extra = {}
     if zeros:
-        ax.axhspan(10.0 ** (low - strip), 10.0 ** (low - 0.12 * strip), color=SHADE, lw=0)
+        ax.axhspan(
+            10.0 ** (low - strip), 10.0 ** (low - 0.12 * strip), color=SHADE, lw=0
+        )
         extra = {10.0 ** (low - 0.56 * strip): "exactly\nequal"}
     decades(ax, low, int(high - 0.5), extra)
     lanes = np.linspace(0.25, 0.87, len(points)) if len(points) > 1 else [0.56]
@@ -226,20 +232,22 @@ def _draw_distances(
     for (name, (x, y)), lane in zip(points.items(), lanes, strict=True):
         style = look[name]
         shown = np.where(y > 0, y, np.nan)
-        dots = {"marker": style.marker, "color": style.colour, "mew": 0}
-        ax.plot(x, shown, lw=1.4, ms=4, linestyle="solid", **dots)
+        dots: dict[str, Any] = {"marker": style.marker, "color": style.colour, "mew": 0}
+        ax.plot(x, shown, lw=0.9, ms=4.5, linestyle="solid", **dots)
         floor = 10.0 ** (low - lane * strip)
         at = np.where(y == 0, floor, np.nan)
         ax.plot(x, at, lw=0, ms=4 if len(x) > 60 else 7, **dots)
         known = y[np.isfinite(y)]
         last = (known[-1] or floor) if known.size else floor
         level = (math.log10(last) - low + strip) / (high - low + strip)
-        entries.append((name, level, style))
+        gated = distances[name][:until]
+        over = gate is not None and bool((gated[np.isfinite(gated)] > gate).any())
+        entries.append((f"{name} (over the gate)" if over else name, level, style))
     if gate is not None:
         _draw_gate(ax, gate, until, int(edges[-1]) - 1)
         level = (math.log10(gate) - low + strip) / (high - low + strip)
         entries.append((f"gate {power(gate)}", level, None))
-    key(ax, entries, _BOTTOM)
+    key(ax, entries[::-1], _BOTTOM)
 
 
 def _range(
@@ -255,33 +263,30 @@ def _range(
 
 
 def _draw_gate(ax: "Axes", gate: float, until: int, steps: int) -> None:
-    inside = min(until, steps) + 0.5
     left, right = ax.get_xlim()
-    if until >= steps:
-        inside = right
+    inside = right if until >= steps else until + 0.5
     ax.plot([left, inside], [gate, gate], color=INK, lw=1.8, linestyle=(0, (4, 2)))
-    words = {"va": "top", "color": FAINT, "fontsize": 13}
     if until >= steps:
         return
     ax.axvspan(inside, right, color="#F6EFE2", lw=0, zorder=0)
     ax.axvline(inside, color=FAINT, lw=1.0)
     ax.plot([inside, right], [gate, gate], color=FAINT, lw=1.2, linestyle=(0, (1, 2)))
-    place = ax.get_xaxis_transform()
-    ax.annotate(
-        f"gated: steps 1 to {until}",
-        (inside, 0.98),
-        (-6, 0),
-        xycoords=place,
-        textcoords="offset points",
-        ha="right",
-        **words,
-    )
-    ax.annotate(
-        "reported only",
-        (inside, 0.98),
-        (6, 0),
-        xycoords=place,
-        textcoords="offset points",
-        ha="left",
-        **words,
-    )
+    share = ax.transAxes.inverted().transform(ax.transData.transform((inside, gate)))[0]
+    # Each word stands on its own side of the border if there is room for it.
+    before, after = f"gated: steps 1 to {until}", "reported only"
+    if share < 0.27:
+        before, after = "", f"{before}, then {after}"
+    elif share > 0.8:
+        before, after = f"{before}, then {after}", ""
+    for text, side, away in ((before, "right", -6), (after, "left", 6)):
+        ax.annotate(
+            text,
+            (inside, 0.98),
+            (away, 0),
+            xycoords=ax.get_xaxis_transform(),
+            textcoords="offset points",
+            ha=side,
+            va="top",
+            color=FAINT,
+            fontsize=13,
+        )

@@ -1,13 +1,14 @@
 """What units with one input learned, against the function they should compute."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from nn_parity.figures.canvas import page, styled
 from nn_parity.figures.labels import key
+from nn_parity.figures.lines import layered
 from nn_parity.figures.style import FAINT, looks
 
 if TYPE_CHECKING:
@@ -53,31 +54,25 @@ def line_fit(
     lines = {name: np.asarray(p, np.float64).ravel() for name, p in predictions.items()}
     sizes = {name: line.size for name, line in lines.items()} | {target: wanted.size}
     if not lines or not at.size or set(sizes.values()) != {at.size}:
-        raise ValueError(f"{at.size} inputs but values {sizes}, expected as many of each")
+        raise ValueError(
+            f"{at.size} inputs but values {sizes}, expected as many of each"
+        )
     order = np.argsort(at, kind="stable")
     at, wanted = at[order], wanted[order]
     figure = page(title, 11.0, _HEIGHT + 1.6)
     ax = figure.subplots()
     look = looks(lines)
     for k, (name, line) in enumerate(lines.items()):
-        style = look[name]
-        every = max(1, at.size // 5)
-        ax.plot(
-            at,
-            line[order],
-            color=style.colour,
-            lw=style.width,
-            linestyle=style.line,
-            marker=style.marker,
-            ms=10,
-            mec="white",
-            markevery=(min(k * every // max(1, len(lines)), at.size - 1), every),
-            solid_capstyle="butt",
-            zorder=2 + k / 10,
-        )
+        layered(ax, at, line[order], look[name], k, len(lines))
     ax.grid()
     if at.size <= 60:
-        dots = {"linestyle": "none", "marker": "o", "ms": 15, "mec": FAINT, "mew": 1.8}
+        dots: dict[str, Any] = {
+            "linestyle": "none",
+            "marker": "o",
+            "ms": 19,
+            "mec": FAINT,
+            "mew": 1.8,
+        }
         ax.plot(at, wanted, mfc="none", label=target, zorder=4, **dots)
     else:
         ax.plot(at, wanted, color=FAINT, lw=1.5, ls=(0, (6, 3)), label=target, zorder=4)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,11 +16,15 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float, digits: int = 2) -> str:
-    """Return a short decimal with a real minus sign; tiny and huge ones as 1.2e-5."""
-    if value == 0:
-        return "0"
-    fixed = 0.5 * 10.0**-digits <= abs(value) < 1000
-    text = f"{value:.{digits}f}" if fixed else f"{value:.1e}"
+    """Return a short decimal with a real minus sign: 3.14, −0.0031, 2.5·10⁻⁷."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}".replace("-0", "0")
+    if 10.0 ** (1 - digits) <= abs(value) < 1000:
+        text = f"{value:.{digits}f}"
+    elif 1e-4 <= abs(value) < 1:
+        text = f"{value:.2g}"  # two digits that say something, not 0.00
+    else:
+        text = ("-" if value < 0 else "") + power(float(f"{abs(value):.1e}"))
     return text.replace("-", "−")
 
 
@@ -38,7 +42,8 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     The order is kept. Positions stay in [low, high] as long as they fit there;
     where they do not, the gap shrinks so that they do.
     """
-    order = np.argsort(np.asarray(wanted, float), kind="stable")
+    # Rounded: ends that look equal keep their order instead of one made by roundoff.
+    order = np.argsort(np.round(np.asarray(wanted, float) * 20), kind="stable")
     count = len(order)
     if count > 1:
         gap = min(gap, (high - low) / (count - 1))
@@ -71,7 +76,7 @@ def key(
     """
     levels = spread([level for _, level, _ in entries], 0.30 / height, 0.03, 0.97)
     for (text, level, look), at in zip(entries, levels, strict=True):
-        place = {"transform": ax.transAxes, "clip_on": False}
+        place: dict[str, Any] = {"transform": ax.transAxes, "clip_on": False}
         ax.plot([1.002, 1.02], [level, at], color=FAINT, lw=0.9, **place)
         ax.plot(
             [1.025, 1.065],
@@ -83,7 +88,9 @@ def key(
             **place,
         )
         if look:
-            ax.plot(1.045, at, look.marker, color=look.colour, ms=9, mec="white", **place)
+            ax.plot(
+                1.045, at, look.marker, color=look.colour, ms=9, mec="white", **place
+            )
         ax.text(1.075, at, text, va="center", ha="left", transform=ax.transAxes)
 
 
@@ -114,7 +121,11 @@ def settle(ax: "Axes", text: "Text", taken: list, away: float) -> None:
     """
     frame = ax.get_window_extent()
     sides = [(1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0)]
-    tries = [(x * r * away, y * r * away) for r in (1.0, 1.8, 2.8, 4.0) for x, y in sides]
+    tries = [
+        (x * r * away, y * r * away)
+        for r in (1.0, 1.8, 2.8, 4.0, 6.0, 9.0)
+        for x, y in sides
+    ]
     best, least = tries[0], math.inf
     for x, y in tries:
         _put(text, x, y)

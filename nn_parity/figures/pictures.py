@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -56,7 +56,9 @@ def first_layer_weights(
     units = min(weights.shape[1], _MOST_UNITS)
     across = min(8, math.ceil(math.sqrt(units)) if units > 8 else units)
     down = math.ceil(units / across)
-    figure = page(title, max(6.0, 1.55 * across + 2.0), max(3.2, 1.75 * down + 1.6))
+    flat = down < 3  # too low for an upright colour bar with its words
+    height = 1.75 * down + (2.4 if flat else 1.6)
+    figure = page(title, max(7.0, 1.55 * across + 2.0), height)
     axes = figure.subplots(down, across, squeeze=False)
     limit = float(np.abs(weights[:, :units]).max()) or 1.0
     for ax in axes.flat:
@@ -70,7 +72,11 @@ def first_layer_weights(
             interpolation="nearest",
         )
         ax.set_title(f"unit {n + 1}", loc="center", fontsize=13, pad=4)
-    bar = figure.colorbar(picture, ax=axes, fraction=0.04, aspect=24, pad=0.02)
+    if flat:
+        sized: dict[str, Any] = {"location": "bottom", "fraction": 0.08, "aspect": 36}
+    else:
+        sized = {"location": "right", "fraction": 0.04, "aspect": 28}
+    bar = figure.colorbar(picture, ax=axes, pad=0.02, **sized)
     bar.set_label("weight (per unit of input brightness)")
     bar.outline.set_visible(False)
     if units < weights.shape[1]:
@@ -129,10 +135,11 @@ def misclassified(
         figure = page(title, 8.0, 2.4)
         figure.text(0.5, 0.4, caption, ha="center", va="center")
         return figure
-    across = min(6, max(3, len(shown)))
+    across = min(6, len(shown))
     down = math.ceil(len(shown) / across)
-    words = max(2, len(said)) if split[shown].any() else 1
-    figure = page(title, 1.95 * across + 0.5, (1.75 + 0.24 * words) * down + 1.2)
+    words = len(said) if split[shown].any() else 1
+    width = max(8.5, 2.1 * across + 0.5)
+    figure = page(title, width, (1.85 + 0.2 * words) * down + 1.3)
     figure.supxlabel(caption, fontsize=13)
     scale = {"vmin": pictures.min(), "vmax": pictures.max() or 1.0, "cmap": "gray_r"}
     axes = figure.subplots(down, across, squeeze=False)
@@ -166,8 +173,11 @@ def _caption(wrong: int, total: int, shown: int, split: int) -> str:
     if not wrong:
         return f"none of the {total:,} images is misclassified"
     rest = f", {shown} shown" if shown < wrong else ""
-    count = f"{wrong:,} of {total:,} images misclassified by at least one framework{rest}"
-    return f"{count}\nframed: the frameworks disagree ({split:,} images)"
+    count = (
+        f"{wrong:,} of {total:,} images misclassified by at least one framework{rest}"
+    )
+    framed = f"framed: the frameworks disagree (on {split:,})"
+    return f"{count}\n{framed}" if split else f"{count}\nall frameworks say the same"
 
 
 def _write_verdict(
@@ -189,13 +199,18 @@ def _write_verdict(
     camps: dict[int, list[str]] = {}
     for framework, label in votes.items():
         camps.setdefault(int(label), []).append(framework)
+    # Three names do not fit under one image, but then the others are named.
     lines = [
-        f"{name(label)}: {', '.join(camp[k : k + 2])}"
-        for label, camp in camps.items()
-        for k in range(0, len(camp), 2)
+        f"{name(label)}: {', '.join(camp) if len(camp) < 3 else 'the others'}"
+        for label, camp in sorted(camps.items(), key=lambda item: len(item[1]))
     ]
     ax.set_title(f"{name(true)} → ?", loc="center", color=INK, fontweight="bold")
-    frame = {"transform": ax.transAxes, "clip_on": False, "fill": False}
+    frame: dict[str, Any] = {"transform": ax.transAxes, "clip_on": False, "fill": False}
     ax.add_patch(Rectangle((0, 0), 1, 1, ec=VERMILLION, lw=3, **frame))
-    below = {"transform": ax.transAxes, "ha": "center", "va": "top", "fontsize": 10.5}
+    below: dict[str, Any] = {
+        "transform": ax.transAxes,
+        "ha": "center",
+        "va": "top",
+        "fontsize": 12,
+    }
     ax.text(0.5, -0.05, "\n".join(lines), color=FAINT, **below)

@@ -1,7 +1,7 @@
 """What a network with two inputs answers everywhere in the plane."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_GRID = 241
-_SHADES = ("#E9A93B", "#F8DFB2", "#FFFFFF", "#C9E0F0", "#5AA2D2")  # p = 0 to p = 1
+_GRID = 181
+_SHADES = ("#F0BC5E", "#FAE6C2", "#FFFFFF", "#D3E7F4", "#7DB8E0")  # p = 0 to p = 1
 _CLASSES = (
     ("o", ORANGE),
     ("s", BLUE),
@@ -41,6 +41,7 @@ def decision_region(
     extent: Extent,
     x_label: str = "x₁ (dimensionless)",
     y_label: str = "x₂ (dimensionless)",
+    p_label: str = "prediction p (probability of class 1)",
     classes: Sequence[object] | None = None,
 ) -> "Figure":
     """Draw the prediction p over the plane, its 0.5 line, the data and some queries.
@@ -61,8 +62,8 @@ def decision_region(
         Headline.
     extent : (left, right, bottom, top)
         The part of the plane that is drawn.
-    x_label, y_label : str
-        Axis labels with units.
+    x_label, y_label, p_label : str
+        Labels of the axes and the colour bar, with units.
     classes : sequence, optional
         Names of the classes, in sorted order of the labels.
 
@@ -82,7 +83,9 @@ def decision_region(
             "expected (N, 2) and (N,)"
         )
     if not (extent[0] < extent[1] and extent[2] < extent[3]):
-        raise ValueError(f"extent {extent} is empty, expected left < right, bottom < top")
+        raise ValueError(
+            f"extent {extent} is empty, expected left < right, bottom < top"
+        )
     asked, places = _named(queries)
     field, answers = _evaluate(predict, places, extent)
     sign = "=" if callable(predict) else "≈"
@@ -90,17 +93,17 @@ def decision_region(
     figure = page(title, 10.0, 7.8)
     ax = figure.subplots()
     ax.set(xlim=extent[:2], ylim=extent[2:], xlabel=x_label, ylabel=y_label)
-    line = _draw_field(ax, field, extent)
+    line = _draw_field(ax, field, extent, p_label)
     handles = _draw_points(ax, data, groups, classes) + line
     if asked:
-        star = {"linestyle": "none", "marker": "*", "ms": 22, "mew": 1.6}
-        handles += ax.plot(*places.T, color="white", mec=INK, label="query", **star)
+        handles += _draw_stars(ax, places, data)
     figure.legend(
         handles=handles, loc="outside lower left", ncols=len(handles), frameon=False
     )
     figure.draw_without_rendering()
     words = [
-        f"{name}\np {sign} {number(p, 3)}" for name, p in zip(asked, answers, strict=True)
+        f"{name}\np {sign} {number(p, 3)}"
+        for name, p in zip(asked, answers, strict=True)
     ]
     _write_answers(ax, words, places, data)
     return figure
@@ -163,7 +166,9 @@ def _interpolate(field: NDArray, at: NDArray, extent: Extent) -> float:
     return float(low * (1 - u) + high * u)
 
 
-def _draw_field(ax: "Axes", field: NDArray, extent: Extent) -> "list[Artist]":
+def _draw_field(
+    ax: "Axes", field: NDArray, extent: Extent, p_label: str
+) -> "list[Artist]":
     """Fill the plane, add the colour bar; return the 0.5 line's legend entry, if any."""
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.lines import Line2D
@@ -176,7 +181,7 @@ def _draw_field(ax: "Axes", field: NDArray, extent: Extent) -> "list[Artist]":
     inside = np.clip(field, 0, 1)
     filled = ax.contourf(x, y, inside, levels, cmap=shades, zorder=0)
     bar = ax.figure.colorbar(filled, ax=ax, fraction=0.05, pad=0.02, ticks=levels[::2])
-    bar.set_label("prediction p (probability of class 1)")
+    bar.set_label(p_label)
     bar.outline.set_visible(False)
     if not field.min() < 0.5 < field.max():
         return []
@@ -212,7 +217,23 @@ def _draw_points(
     return handles
 
 
-def _write_answers(ax: "Axes", words: list[str], places: NDArray, data: NDArray) -> None:
+def _draw_stars(ax: "Axes", places: NDArray, data: NDArray) -> "list[Artist]":
+    """Mark the queries; one that is also a training point gets a star inside it."""
+    look: dict[str, Any] = {
+        "linestyle": "none",
+        "color": "white",
+        "mec": INK,
+        "marker": "*",
+    }
+    inside = (places[:, None] == data[None]).all(axis=-1).any(axis=-1)
+    ax.plot(*places[~inside].T, ms=22, mew=1.6, zorder=4, **look)
+    ax.plot(*places[inside].T, ms=11, mew=0.8, zorder=4, **look)
+    return [*ax.plot([], [], ms=18, mew=1.4, label="query", **look)]
+
+
+def _write_answers(
+    ax: "Axes", words: list[str], places: NDArray, data: NDArray
+) -> None:
     """Write each p beside its star where it covers no point and no other p."""
     from matplotlib.transforms import Bbox
 
@@ -229,6 +250,7 @@ def _write_answers(ax: "Axes", words: list[str], places: NDArray, data: NDArray)
             (0, 0),
             textcoords="offset points",
             bbox=backing,
+            arrowprops={"arrowstyle": "-", "color": INK, "lw": 1.0, "shrinkB": 9},
             fontweight="bold",
             zorder=5,
         )

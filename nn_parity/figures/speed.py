@@ -1,7 +1,7 @@
 """Speed as ratios to scratch: a dot and its interval for each framework and variant."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -101,12 +101,12 @@ def _row_names(frame: "pd.DataFrame") -> list[str]:
 
 
 def _limits(frame: "pd.DataFrame") -> tuple[float, float]:
-    """Axis limits: all dots and intervals, 1, and room on the right for the numbers."""
+    """Axis limits: all dots and intervals, and 1."""
     numbers = frame[["ratio_to_scratch", "ratio_lo", "ratio_hi"]].to_numpy(np.float64)
     numbers = numbers[np.isfinite(numbers) & (numbers > 0)]
-    low = min(1.0, numbers.min(initial=1.0)) / 1.5
-    high = max(1.0, numbers.max(initial=1.0))
-    return low, high * max(1.6, (high / low) ** 0.22)
+    low, high = numbers.min(initial=1.0), numbers.max(initial=1.0)
+    room = max(1.25, (high / low) ** 0.06)
+    return float(low / room), float(high * room)
 
 
 def _draw_panel(
@@ -130,28 +130,45 @@ def _draw_panel(
     look = looks(dict.fromkeys(part["framework"]))
     for row in part.assign(_at=_row_names(part)).to_dict("records"):
         y, style = rows.index(str(row["_at"])), look[str(row["framework"])]
-        ratio = float(row["ratio_to_scratch"])
+        ratio, low, high = (
+            float(row[c]) for c in ("ratio_to_scratch", "ratio_lo", "ratio_hi")
+        )
+        beside: dict[str, Any] = {
+            "transform": ax.get_yaxis_transform(),
+            "va": "center",
+            "fontsize": 13,
+        }
         if not (math.isfinite(ratio) and ratio > 0):
             why = str(row.get("status") or "no number")
-            ax.text(limits[0] * 1.03, y, why, va="center", style="italic", color=FAINT)
+            ax.text(1.02, y, why, style="italic", color=FAINT, **beside)
             continue
-        low, high = float(row["ratio_lo"]), float(row["ratio_hi"])
-        ends = [e if math.isfinite(e) and e > 0 else ratio for e in (low, high)]
-        ax.plot(ends, [y, y], color=style.colour, lw=5, solid_capstyle="butt")
-        dot = {"marker": style.marker, "ms": 11, "color": style.colour, "mec": "white"}
+        words = _short(ratio)
+        if math.isfinite(low) and math.isfinite(high):
+            words += f"  ({_short(low)} to {_short(high)})"
+            ends = [max(low, limits[0]), high]
+            ax.plot(ends, [y, y], color=style.colour, lw=4, solid_capstyle="butt")
+        ax.text(1.02, y, words, **beside)
+        dot: dict[str, Any] = {
+            "marker": style.marker,
+            "ms": 10,
+            "color": style.colour,
+            "mec": "white",
+        }
         ax.plot(ratio, y, zorder=3, **dot)
-        ax.annotate(
-            f"{ratio:.2f}" if ratio < 10 else f"{ratio:.1f}",
-            (max(ends[1], ratio), y),
-            (10, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=13,
-        )
+
+
+def _short(ratio: float) -> str:
+    return (
+        f"{ratio:.2f}"
+        if ratio < 10
+        else f"{ratio:.1f}"
+        if ratio < 100
+        else f"{ratio:.0f}"
+    )
 
 
 def _ticks(low: float, high: float) -> list[float]:
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1, 2, 5) if high / low < 300 else (1,)
+    steps = (1, 2, 5) if high / low < 100 else (1, 3) if high / low < 3000 else (1,)
     every = [float(f"{m}e{e}") for e in exponents for m in steps]
     return [tick for tick in every if low <= tick <= high]

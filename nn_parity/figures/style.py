@@ -7,6 +7,7 @@ framework also has a marker, a line width and a name written beside its line.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
@@ -44,7 +45,7 @@ _SPARE = (
     Look(YELLOW, "*", 1.2),
 )
 
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # shipped with Matplotlib: the same on every machine
     "font.size": 14.0,
     "axes.titlesize": 14.0,

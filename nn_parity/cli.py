@@ -1,0 +1,408 @@
+"""The command line: a thin layer over the Python API."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nn_parity import errors
+from nn_parity.errors import Refusal
+
+# typer brings click or a copy of it; this is ClickException in either
+_ClickException: Any = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    name="nn-parity",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="""The same network in NumPy, PyTorch, Keras and JAX: same initial weights, and
+the numbers compared.
+
+Start with `nn-parity compare`: it trains 784-16-16-10 on handwritten digits in all four
+and shows where they agree, how fast they are and how accurate.""",
+)
+
+Frameworks = Annotated[
+    str | None,
+    typer.Option(
+        help="Some of scratch,torch,keras,jax (numpy, pytorch, tf mean the same). "
+        "scratch is the reference and always runs.",
+        metavar="A,B",
+    ),
+]
+Dtype = Annotated[str, typer.Option(help="float64, float32 or both.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the run. Default: a new one in results/runs."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Folder with idx files (MNIST, Fashion-MNIST, your own)."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Change the recipe, as often as you like: --set hidden=8 "
+        "--set activation=tanh --set lr=0.1",
+        metavar="KEY=VALUE",
+    ),
+]
+Timeout = Annotated[float, typer.Option(help="Seconds until a worker counts as hanging.")]
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """Networks, experiments, frameworks and data sets, and what is installed."""
+    from nn_parity import listing
+
+    if as_json:
+        typer.echo(json.dumps(listing.everything(), indent=1))
+    else:
+        _console().print(*listing.terminal(), sep="\n")
+
+
+@app.command()
+def compare(
+    experiments: Annotated[
+        list[str] | None, typer.Argument(help="Experiments; digits if none is named.")
+    ] = None,
+    frameworks: Frameworks = None,
+    dtype: Dtype = "both",
+    data: Data = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Initial weights: a file of `weights export`.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights and order of examples.")] = 0,
+    settings: Set = None,
+    out: Out = None,
+    speed: Annotated[bool, typer.Option(help="Measure times, or do not.")] = True,
+    threads: Annotated[int, typer.Option(help="Threads of each framework.")] = 1,
+    timeout: Timeout = 900.0,
+    as_json: Json = False,
+) -> None:
+    """Train the same network in all frameworks from the same weights, and compare.
+
+    Three tables come out: parity (do the numbers agree, in units of roundoff), speed and
+    accuracy; figures and raw numbers lie in the folder named at the end.
+    """
+    from nn_parity import recipes, runs
+
+    with _progress() as say:
+        run = runs.compare(
+            experiments or recipes.DEFAULT,
+            frameworks=frameworks,
+            dtype=dtype,
+            data=data,
+            weights=weights,
+            epochs=epochs,
+            seed=seed,
+            settings=_pairs(settings),
+            out=out,
+            speed=speed,
+            threads=threads,
+            timeout=timeout,
+            say=say,
+        )
+    _show(run, as_json)
+
+
+@app.command()
+def parity(
+    networks: Annotated[
+        list[str] | None, typer.Argument(help="Networks; all if none is named.")
+    ] = None,
+    frameworks: Frameworks = None,
+    dtype: Dtype = "both",
+    out: Out = None,
+    timeout: Timeout = 900.0,
+    as_json: Json = False,
+) -> None:
+    """Numerical agreement only, at tiny sizes: no data set, no training to wait for."""
+    from nn_parity import runs
+
+    with _progress() as say:
+        run = runs.parity(
+            networks or None,
+            frameworks=frameworks,
+            dtype=dtype,
+            out=out,
+            timeout=timeout,
+            say=say,
+        )
+    _show(run, as_json)
+
+
+@app.command()
+def show(
+    network: Annotated[str, typer.Argument(help="A network of `nn-parity list`.")],
+    frameworks: Frameworks = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page instead, to read in a browser.")
+    ] = None,
+) -> None:
+    """The sources of one network side by side."""
+    from nn_parity import files, registry
+    from nn_parity import show as sources
+
+    chosen = registry.canonical(frameworks)
+    if html is None:
+        _console().print(sources.terminal(network, chosen))
+        return
+    page = sources.html(network, chosen)
+    files.writable_folder(html.parent)
+    files.write_text(html, page)
+    typer.echo(str(html))
+
+
+@app.command()
+def predict(
+    experiment: Annotated[str, typer.Argument(help="An experiment.")],
+    given: Annotated[
+        list[str],
+        typer.Option(
+            "--input",
+            help="Numbers such as -7,0, or test:17 for a row of the test set; repeat it "
+            "for more.",
+            metavar="X",
+        ),
+    ],
+    weights: Annotated[
+        Path | None, typer.Option(help="A weight file; trained on the spot if none.")
+    ] = None,
+    frameworks: Frameworks = None,
+    data: Data = None,
+    settings: Set = None,
+    seed: Annotated[int, typer.Option(help="Of the training on the spot.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Predict with the same weights in every framework."""
+    from nn_parity import predicting
+
+    with _progress() as say:
+        table = predicting.predict(
+            experiment,
+            given,
+            weights=weights,
+            frameworks=frameworks,
+            data=data,
+            settings=_pairs(settings),
+            seed=seed,
+            say=say,
+        )
+    if as_json:
+        typer.echo(table.to_json(orient="records", indent=1))
+    else:
+        from nn_parity import tables
+
+        _console().print(tables.rich_table(table, f"Predictions of {experiment}"))
+
+
+weights_app = typer.Typer(help="Exchange weights: .npz or .csv.", no_args_is_help=True)
+app.add_typer(weights_app, name="weights")
+
+
+@weights_app.command("export")
+def export(
+    source: Annotated[
+        str, typer.Argument(help="An experiment (its initial weights) or a run's folder.")
+    ],
+    to: Annotated[Path, typer.Option(help="File to write: .npz or .csv.")],
+    framework: Annotated[str, typer.Option(help="Whose trained weights.")] = "scratch",
+    dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
+    seed: Annotated[int, typer.Option(help="Of initial weights.")] = 0,
+    settings: Set = None,
+    data: Data = None,
+    force: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+) -> None:
+    """Write initial weights of an experiment, or trained weights of a run."""
+    from nn_parity import exchange
+
+    typer.echo(
+        exchange.export(
+            source,
+            to,
+            framework=framework,
+            dtype=dtype,
+            seed=seed,
+            settings=_pairs(settings),
+            data=data,
+            force=force,
+        )
+    )
+
+
+@weights_app.command("check")
+def check(
+    path: Annotated[Path, typer.Argument(help="A weight file.")],
+    network: Annotated[
+        str | None, typer.Option(help="Experiment that it should fit.")
+    ] = None,
+) -> None:
+    """Say what a weight file holds, or what is wrong with it."""
+    from nn_parity import exchange
+
+    for line in exchange.check(path, network):
+        typer.echo(line)
+
+
+@app.command()
+def table(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    kind: Annotated[
+        str, typer.Option(help="parity, speed, accuracy, summary or parameters.")
+    ] = "summary",
+    format: Annotated[str, typer.Option(help="md, tex, csv or html.")] = "md",
+    out: Annotated[
+        str, typer.Option("--out", "-o", help="File to write; - is standard output.")
+    ] = "-",
+    force: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+) -> None:
+    """A table of a run as Markdown, LaTeX, CSV or HTML."""
+    from nn_parity import files, results
+
+    text = results.open_run(run).table(kind, format=format)
+    if out == "-":
+        typer.echo(text, nl=False)
+        return
+    path = Path(out)
+    if path.exists() and not force:
+        raise Refusal("E014", "file exists", out, "add --force to replace it")
+    files.writable_folder(path.parent)
+    files.write_text(path, text)
+    typer.echo(out, err=True)
+
+
+@app.command()
+def plot(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the pictures; the run's by default.")
+    ] = None,
+) -> None:
+    """Draw the figures of a run again, as SVG and PNG."""
+    from nn_parity import pictures, results
+
+    for path in pictures.draw(results.open_run(run), out):
+        typer.echo(str(path))
+
+
+data_app = typer.Typer(help="Data sets, without a network.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+
+@data_app.command("status")
+def status(as_json: Json = False) -> None:
+    """Which data sets there are, and where they were found."""
+    from nn_parity import datasets, listing
+
+    if as_json:
+        typer.echo(json.dumps(datasets.status(), indent=1, default=str))
+    else:
+        _console().print(listing.data_table(verify=True))
+
+
+@data_app.command("import")
+def import_(
+    path: Annotated[Path, typer.Argument(help="Folder or file with idx data.")],
+) -> None:
+    """Check idx files and keep a copy where every later run finds them."""
+    from nn_parity import datasets
+
+    typer.echo(str(datasets.import_path(path)))
+
+
+# -- the frame around every command ------------------------------------------------------
+
+
+def _pairs(settings: list[str] | None) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in settings or []:
+        key, equals, value = text.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise Refusal("E005", f"'{text}' is no setting", "--set", "write KEY=VALUE")
+        if key in pairs:
+            raise Refusal("E005", f"'{key}' is set twice", "--set", "set it once")
+        pairs[key] = value.strip()
+    return pairs
+
+
+def _console(stderr: bool = False) -> Any:
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console = Console(stderr=stderr, highlight=False, width=160)
+    return console
+
+
+def _progress() -> Any:
+    from nn_parity import progress
+
+    return progress.live(_console(stderr=True))
+
+
+def _show(run: Any, as_json: bool) -> None:
+    from nn_parity import tables
+
+    if as_json:
+        typer.echo(json.dumps(tables.as_json(run), indent=1))
+    else:
+        console = _console()
+        for shown in tables.terminal(run):
+            console.print(shown)
+        for line in tables.captions(run):
+            console.print(line, markup=False)
+        for line in tables.verdict(run):
+            console.print(line, markup=False)
+    raise typer.Exit(run.exit_code)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: refusals become one line on standard error and an exit code."""
+    argv = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in argv
+    argv = [a for a in argv if a != "--debug"]
+    code = errors.OK
+    try:
+        code = app(argv, standalone_mode=False) or errors.OK
+    except Refusal as refusal:
+        if debug:
+            raise
+        code = _refuse(refusal, "--json" in argv)
+    except typer.Abort:
+        code = errors.INTERRUPTED
+    except _ClickException as error:
+        context = getattr(error, "ctx", None)
+        where = context.command_path if context else "nn-parity"
+        refusal = Refusal("E000", error.format_message(), where, f"see {where} --help")
+        code = _refuse(refusal, "--json" in argv)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        code = errors.INTERRUPTED
+    except BrokenPipeError:  # `| head` has seen enough
+        sys.stderr.close()
+    sys.exit(code)
+
+
+def _refuse(refusal: Refusal, as_json: bool) -> int:
+    if as_json:
+        said = {"code": refusal.code, "what": refusal.what}
+        said |= {"where": refusal.where, "fix": refusal.fix}
+        typer.echo(json.dumps({"error": said}), err=True)
+    else:
+        typer.echo(str(refusal), err=True)
+    return refusal.exit_code
+
+
+if __name__ == "__main__":
+    main()

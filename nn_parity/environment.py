@@ -1,0 +1,101 @@
+"""What a result depends on besides the code: versions, machine, settings."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from nn_parity import registry
+
+SCHEMA = 1
+
+
+def describe(**request: Any) -> dict[str, Any]:
+    """Return the content of environment.json; ``request`` is what was asked for."""
+    return {
+        "schema": SCHEMA,
+        "nn_parity": metadata.version("nn-parity") if _installed() else "source",
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(["nn-parity", *map(without_home, sys.argv[1:])]),
+        "commit": commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": cpu(),
+        "cores": cores(),
+        "load_average": _load(),
+        "blas": blas(),
+        "versions": {f: registry.versions(f) for f in registry.FRAMEWORKS},
+        **request,
+    }
+
+
+def cores() -> int:
+    """Return the processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cpu() -> str:
+    """Return the processor's own name where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def blas() -> list[dict[str, Any]]:
+    """Return the linear-algebra libraries NumPy has loaded."""
+    from threadpoolctl import threadpool_info
+
+    keys = ("internal_api", "version", "architecture")
+    return [{k: pool.get(k) for k in keys} for pool in threadpool_info()]
+
+
+def commit() -> str:
+    """Return the commit of a source checkout, with "+" if it was changed; else ""."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return ""
+    try:
+        head = _git(root, "rev-parse", "--short=12", "HEAD")
+        return head + ("+" if _git(root, "status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _git(root: Path, *arguments: str) -> str:
+    return subprocess.run(  # noqa: S603 - fixed arguments
+        ["git", *arguments],  # noqa: S607 - the user's git
+        cwd=root,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+
+
+def _installed() -> bool:
+    try:
+        metadata.version("nn-parity")
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _load() -> list[float]:
+    return list(os.getloadavg()) if hasattr(os, "getloadavg") else []
+
+
+def without_home(text: str | Path) -> str:
+    """Return the text with the user's home folder as "~": names are nobody's business."""
+    home = str(Path.home())
+    return str(text).replace(home, "~") if len(home) > 1 else str(text)

@@ -1,0 +1,201 @@
+"""Which figures a run gets, drawn from its transcripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nn_parity import datasets, figures, files, inputs, metrics, registry, tolerances
+from nn_parity.errors import Refusal
+from nn_parity.protocol import Case
+from nn_parity.results import Run
+from nn_parity.suggest import nearest
+from nn_parity.transcripts import GATED_STEPS, Transcript
+
+Figure = Any
+SMALL = 12  # units of a layer that a diagram can show
+
+
+def draw(run: Run, folder: Path | None = None) -> list[Path]:
+    """Draw every figure of a run as SVG and PNG; return the files."""
+    folder = files.writable_folder(run.path / "figures" if folder is None else folder)
+    drawn: list[Path] = []
+    for name, make in _all(run):
+        drawn += figures.save(make(), folder / name)
+    return drawn
+
+
+def kinds(run: Run) -> list[str]:
+    """Names of the figures that this run can draw."""
+    return [name for name, _ in _all(run)]
+
+
+def figure(run: Run, kind: str) -> Figure:
+    """Return one figure; ``kind`` is a name of `kinds`, or its beginning."""
+    for name, make in _all(run):
+        if name == kind or name.startswith(f"{kind}-"):
+            return make()
+    raise Refusal(
+        "E015",
+        f"no figure '{kind}' in this run",
+        f"there are {', '.join(kinds(run)) or 'none'}",
+        nearest(kind, kinds(run)) or "run compare first",
+    )
+
+
+def _all(run: Run) -> Iterator[tuple[str, Callable[[], Figure]]]:
+    for case in run.cases:
+        if case.dataset in inputs.TINY_SETS:
+            continue
+        label = case.name.replace("/", "-")
+        for dtype in run.environment["dtypes"]:
+            transcripts = _recorded(run, case, dtype)
+            for kind, make in _of_case(run, case, dtype, transcripts):
+                yield f"{kind}-{label}-{dtype}", make
+    if run.has("speed") and len(run.speed):
+        yield "speed", lambda: figures.speed_ratios(run.speed)
+
+
+def _recorded(run: Run, case: Case, dtype: str) -> dict[str, Transcript]:
+    """Transcripts of the frameworks that finished this case."""
+    found = {f: run.transcript(case, f, dtype) for f in run.environment["frameworks"]}
+    return {f: t for f, t in found.items() if "prediction/test@end" in t}
+
+
+def _of_case(
+    run: Run, case: Case, dtype: str, transcripts: Mapping[str, Transcript]
+) -> Iterator[tuple[str, Callable[[], Figure]]]:
+    if "scratch" not in transcripts:
+        return
+    if case.recipe["epochs"]:
+        yield "loss", lambda: _loss(case, dtype, transcripts)
+    if dtype != run.environment["dtypes"][0]:
+        return  # one dtype shows what the network has learned
+    yield from _of_network(case, transcripts, _data(run, case))
+
+
+def _of_network(
+    case: Case, transcripts: Mapping[str, Transcript], data: datasets.Dataset | None
+) -> Iterator[tuple[str, Callable[[], Figure]]]:
+    scratch = transcripts["scratch"]
+    params = _params(scratch)
+    if case.network in ("mlp", "neuron") and max(a.shape[0] for a in params.values()) <= SMALL:
+        yield "network", lambda: figures.network_diagram(
+            params, case.recipe["activations"], title=f"{case.name}: the weights"
+        )
+    if data is None:
+        return
+    if data.classes is not None:
+        yield "confusion", lambda: _confusion(case, scratch, data)
+    if data.classes is not None and data.x_test[0].size == np.prod(data.image_shape or 0):
+        yield "misclassified", lambda: _misclassified(case, transcripts, data)
+    if case.network == "mlp" and data.image_shape is not None:
+        yield "first-layer", lambda: figures.first_layer_weights(
+            params["W_1"],
+            data.image_shape,
+            title=f"{case.name}: what each hidden unit looks for",
+        )
+    if data.x_train.shape[1:] == (2,):
+        yield "region", lambda: _region(case, params, data)
+    if data.x_train.shape[1:] == (1,):
+        yield "line", lambda: figures.line_fit(
+            data.x_test,
+            data.y_test,
+            {f: t["prediction/test@end"] for f, t in transcripts.items()},
+            title=f"{case.name}: what the neuron has learned",
+        )
+
+
+def _data(run: Run, case: Case) -> datasets.Dataset | None:
+    """Return the case's data, if the folder it came from is still there."""
+    given = run.environment.get("data")
+    folder = None if given is None else Path(given).expanduser()
+    if folder is not None and not folder.is_dir():
+        return None
+    return datasets.load(case.dataset, data=folder)
+
+
+def _params(transcript: Transcript) -> dict[str, np.ndarray]:
+    """Return the final weights; the initial ones where nothing was trained."""
+    for prefix, suffix in (("trained/", "@end"), ("state/loaded/", "")):
+        found = {
+            key.removeprefix(prefix).removesuffix(suffix): value
+            for key, value in transcript.items()
+            if key.startswith(prefix) and key.endswith(suffix)
+        }
+        if found:
+            return found
+    return {}
+
+
+def _loss(case: Case, dtype: str, transcripts: Mapping[str, Transcript]) -> Figure:
+    gate = tolerances.gate("curve", "loss", "100 steps", dtype, case.dataset).value
+    curves = {f: t["curve/loss@end"] for f, t in transcripts.items()}
+    largest = float(np.abs(curves["scratch"]).max())
+    return figures.loss_curves(
+        curves,
+        title=f"{case.name}, {dtype}: training loss",
+        gate=None if gate is None else gate * largest,
+        gated_steps=None if dtype == "float64" else GATED_STEPS[dtype],
+    )
+
+
+def _confusion(case: Case, scratch: Transcript, data: datasets.Dataset) -> Figure:
+    said = metrics.decisions(case.recipe["loss"], scratch["prediction/test@end"])
+    right = float((said == data.y_test).mean())
+    return figures.confusion_matrix(
+        data.y_test,
+        said,
+        range(data.classes or 0),
+        title=f"{case.name}: {right:.1%} of {len(said)} test examples right (scratch)",
+    )
+
+
+def _misclassified(
+    case: Case, transcripts: Mapping[str, Transcript], data: datasets.Dataset
+) -> Figure:
+    loss = case.recipe["loss"]
+    said = {
+        f: metrics.decisions(loss, t["prediction/test@end"])
+        for f, t in transcripts.items()
+    }
+    rows, columns = data.image_shape or (0, 0)
+    return figures.misclassified(
+        data.x_test.reshape(-1, rows, columns),
+        data.y_test,
+        said,
+        title=f"{case.name}: what the networks got wrong",
+    )
+
+
+def _region(
+    case: Case, params: dict[str, np.ndarray], data: datasets.Dataset
+) -> Figure:
+    scratch = registry.build("scratch", case, dtype="float64")
+    scratch.load({n: a.astype(np.float64) for n, a in params.items()}, {})
+
+    def predict(points: np.ndarray) -> np.ndarray:
+        outputs = scratch.forward({"x": np.asarray(points, np.float64)}, train=False)
+        return metrics.probability(case.recipe["loss"], outputs["prediction"])
+
+    everything = np.vstack([data.x_train, data.x_test])
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    edge = 0.25 * (high - low)
+    new = len(data.x_test) if len(data.x_test) < len(data.x_train) else 0
+    names = data.labels[len(data.x_train) :] or [str(tuple(x)) for x in data.x_test]
+    return figures.decision_region(
+        predict,
+        data.x_train,
+        data.y_train[:, 0],
+        dict(zip(names, data.x_test, strict=True)) if new else {},
+        title=f"{case.name}: where the network says yes",
+        extent=(
+            float(low[0] - edge[0]),
+            float(high[0] + edge[0]),
+            float(low[1] - edge[1]),
+            float(high[1] + edge[1]),
+        ),
+    )

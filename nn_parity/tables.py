@@ -1,0 +1,327 @@
+"""A run's tables: summaries for the screen, whole tables as Markdown, LaTeX, CSV, HTML."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from nn_parity.agreement import QUANTITIES
+from nn_parity.errors import Refusal
+from nn_parity.results import TABLES, Run
+from nn_parity.suggest import nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+FORMATS = ("md", "tex", "csv", "html")
+KINDS = (*TABLES, "summary", "parameters")
+
+
+# -- summaries -------------------------------------------------------------------------
+
+
+def parameters(run: Run) -> pd.DataFrame:
+    """Count the parameters of each tensor in each framework, as they were loaded."""
+    import pandas as pd
+
+    rows = []
+    for network, case in {c.network: c for c in run.cases}.items():
+        for framework in run.environment["frameworks"]:
+            dtype = run.environment["dtypes"][0]
+            prefix = "state/loaded/"
+            for key, value in run.transcript(case, framework, dtype).items():
+                if key.startswith(prefix) and "@" not in key:
+                    tensor = key.removeprefix(prefix)
+                    layer = tensor.partition("_")[2] or "1"
+                    rows.append((network, layer, tensor, framework, value.size))
+    frame = pd.DataFrame(rows, columns=["network", "layer", "tensor", "framework", "n"])
+    table = frame.pivot_table(
+        index=["network", "layer"], columns="framework", values="n", aggfunc="sum", sort=False
+    )
+    total = table.groupby("network", sort=False).sum()
+    total.index = pd.MultiIndex.from_tuples([(n, "total") for n in total.index])
+    return pd.concat([table, total]).rename_axis(["network", "layer"]).reset_index()
+
+
+def summary(run: Run) -> pd.DataFrame:
+    """Worst error of each quantity and dtype in each framework, with its verdict."""
+    import pandas as pd
+
+    rows = []
+    parity = run.parity
+    for (dtype, quantity), group in parity.groupby(["dtype", "quantity"], sort=False):
+        row = {"dtype": dtype, "quantity": quantity}
+        for framework, cell in group.groupby("framework", sort=False):
+            row[framework] = _verdict(cell)
+        rows.append(row)
+    order = {q: i for i, q in enumerate(QUANTITIES)}
+    frame = pd.DataFrame(rows).fillna("")
+    return frame.sort_values(
+        ["dtype", "quantity"],
+        key=lambda c: c.map(order) if c.name == "quantity" else c,
+        ascending=[False, True],
+    ).reset_index(drop=True)
+
+
+def _verdict(rows: pd.DataFrame) -> str:
+    gated = rows[rows["passed"].notna()]
+    if not len(gated):
+        states = ", ".join(dict.fromkeys(rows["status"]))
+        worst = rows["error_rel"].max()
+        return states if math.isnan(worst) else f"{worst:.1e} ({states})"
+    failed = gated[gated["passed"] == False]  # noqa: E712 - a column
+    worst = gated["error_u"].max()
+    size = "" if math.isnan(worst) else f"{worst:.3g} u"
+    if len(failed):
+        return f"FAILED {len(failed)} of {len(gated)}, {size}"
+    return f"{size} ok ({len(gated)})"
+
+
+# -- the screen ------------------------------------------------------------------------
+
+
+def terminal(run: Run) -> list[Any]:
+    """Return rich tables: parameters, parity, speed, accuracy, as far as there are any."""
+    shown = [
+        rich_table(
+            summary(run),
+            "Parity: worst error in units of roundoff u, verdict (rows gated)",
+        )
+    ]
+    if run.environment["kind"] == "compare":
+        shown.insert(0, rich_table(parameters(run), "Parameters"))
+    if run.has("speed") and len(run.speed):
+        shown.append(rich_table(_speed_view(run), "Speed (quick: a first look, not a benchmark)"))
+    if run.has("accuracy"):
+        shown.append(rich_table(_accuracy_view(run), "Accuracy after training"))
+    return shown
+
+
+def captions(run: Run) -> list[str]:
+    """Lines that stand under the tables: what was measured, on what, and how again."""
+    environment = run.environment
+    versions = {
+        name: version
+        for framework in environment["frameworks"]
+        for name, version in environment["versions"][framework].items()
+    }
+    lines = [d["description"] for d in environment.get("datasets", {}).values()]
+    lines += [
+        ", ".join(f"{n} {v}" for n, v in versions.items()),
+        f"{environment['cpu']}, {environment['threads']} thread(s) each, "
+        f"{environment['started']}, commit {environment['commit'] or 'unknown'}",
+        f"{environment['command']}",
+    ]
+    return lines
+
+
+def verdict(run: Run) -> list[str]:
+    """Return the last lines: what failed and how, or that everything passed."""
+    parity = run.parity
+    gated = parity[parity["passed"].notna()]
+    failed = gated[gated["passed"] == False]  # noqa: E712 - a column
+    lines = []
+    for row in failed.head(10).itertuples():
+        lines.append(
+            f"FAILED {row.experiment} {row.framework} {row.dtype} {row.quantity}: "
+            f"{row.reason}"
+        )
+    if len(failed) > 10:
+        lines.append(f"... and {len(failed) - 10} more in parity.csv")
+    absent = parity[~parity["status"].isin(["ok", "failed", "reported", "diverged"])]
+    cells = absent[["framework", "dtype", "status", "reason"]].drop_duplicates()
+    for row in cells.itertuples():
+        lines.append(f"{row.framework} {row.dtype}: {row.status}: {row.reason}")
+    differing = parity[
+        (parity["quantity"] == "prediction") & ~parity["reason"].str.match("(0 of|$)")
+    ]
+    for row in differing.itertuples():
+        if row.status in ("ok", "reported"):
+            lines.append(
+                f"{row.experiment} {row.framework} {row.dtype}: {row.reason}"
+            )
+    lines.append(
+        f"parity: {len(gated) - len(failed)} of {len(gated)} gated rows pass; "
+        f"all files in {run.path}"
+    )
+    return lines
+
+
+def as_json(run: Run) -> dict[str, Any]:
+    """Return the whole run as JSON-ready data."""
+    import json
+
+    whole = {"path": str(run.path), "exit_code": run.exit_code}
+    for kind in TABLES:
+        if run.has(kind):
+            text = run.frame(kind).to_json(orient="records", double_precision=15)
+            whole[kind] = json.loads(text)
+    return whole | {"environment": run.environment}
+
+
+def _speed_view(run: Run) -> pd.DataFrame:
+    frame = run.speed
+    text = frame[["experiment", "dtype", "kind", "variant", "framework"]].copy()
+    text["ms a step"] = [
+        _middle(row, lambda r: f"{r.step_ms:.3g} ({r.step_ms_q1:.3g}-{r.step_ms_q3:.3g})")
+        for row in frame.itertuples()
+    ]
+    text["times scratch"] = [
+        _ratio(row.ratio_to_scratch, row.ratio_lo, row.ratio_hi)
+        for row in frame.itertuples()
+    ]
+    text["first call ms"] = frame["first_step_ms"].map(_blank("{:.0f}"))
+    text["peak MiB"] = frame["peak_rss_mib"].map(_blank("{:.0f}"))
+    text["n"] = frame["n"].map(_blank("{:.0f}"))
+    text["flag"] = frame["flag"].str.replace("quick", "").str.strip("; ")
+    order = {"float32": 0, "float64": 1}
+    return text.sort_values(
+        ["experiment", "dtype", "kind", "variant"],
+        key=lambda c: c.map(order) if c.name == "dtype" else c,
+        kind="stable",
+    )
+
+
+def _accuracy_view(run: Run) -> pd.DataFrame:
+    frame = run.accuracy
+    text = frame[["experiment", "dataset", "framework", "dtype"]].copy()
+    labelled = frame["part"] != ""
+    text.loc[labelled, "dataset"] = frame.loc[labelled, "part"]
+    text["epochs"] = frame["epochs"].map(_blank("{:.0f}"))
+    text["train loss"] = frame["train_loss"].map(_blank("{:.4f}"))
+    text["test loss"] = frame["test_loss"].map(_blank("{:.4f}"))
+    text["test accuracy"] = [
+        f"{100 * r.test_accuracy:.2f} % ({100 * r.accuracy_lo:.1f}-{100 * r.accuracy_hi:.1f})"
+        if r.test_accuracy == r.test_accuracy
+        else r.reason
+        for r in frame.itertuples()
+    ]
+    text["n"] = frame["n_test"].map(_blank("{:.0f}"))
+    text["differ from scratch"] = frame["disagreements_with_scratch"].map(_blank("{:.0f}"))
+    text["status"] = frame["status"]
+    return text
+
+
+def _middle(row: Any, show: Callable[[Any], str]) -> str:
+    return show(row) if row.status == "ok" else row.status
+
+
+def _ratio(ratio: float, low: float, high: float) -> str:
+    return "" if math.isnan(ratio) else f"{ratio:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _blank(pattern: str) -> Callable[[float], str]:
+    return lambda value: "" if math.isnan(value) else pattern.format(value)
+
+
+def rich_table(frame: pd.DataFrame, title: str) -> Table:
+    """Return a DataFrame as a rich table; rows that went wrong are red."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", header_style="bold")
+    numeric = {c for c in frame.columns if frame[c].dtype.kind in "if"}
+    previous: list[str] = []
+    for column in frame.columns:
+        table.add_column(escape(str(column)), justify="right" if column in numeric else "left")
+    for row in frame.itertuples(index=False):
+        cells = [_cell(value) for value in row]
+        if previous and previous[0] != cells[0]:
+            table.add_section()
+        previous = cells
+        red = any("FAILED" in c or c in _BAD for c in cells)
+        table.add_row(*map(escape, cells), style="bold red" if red else None)
+    return table
+
+
+_BAD = ("failed", "crashed", "killed", "timeout", "oom", "diverged", "withheld")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:,.6g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+# -- export ----------------------------------------------------------------------------
+
+
+def frame(run: Run, kind: str) -> pd.DataFrame:
+    """Return one of the tables by name."""
+    if kind not in KINDS:
+        raise Refusal(
+            "E012",
+            f"no table '{kind}'",
+            f"--kind is one of {', '.join(KINDS)}",
+            nearest(kind, KINDS) or "see nn-parity table --help",
+        )
+    if kind == "summary":
+        return summary(run)
+    if kind == "parameters":
+        return parameters(run)
+    return run.frame(kind)
+
+
+def export(run: Run, kind: str, format: str) -> str:
+    """Return a whole table as text in one of `FORMATS`, escaped for that format."""
+    if format not in FORMATS:
+        raise Refusal(
+            "E013",
+            f"no format '{format}'",
+            f"--format is one of {', '.join(FORMATS)}",
+            nearest(format, FORMATS) or "see nn-parity table --help",
+        )
+    table = frame(run, kind)
+    if format == "csv":
+        return table.to_csv(index=False, lineterminator="\n")
+    if format == "md":
+        return _markdown(table) + "\n\n" + "\n".join(f"> {c}" for c in captions(run)) + "\n"
+    return _styled(table, format, captions(run))
+
+
+def html(run: Run) -> str:
+    """Return the summary tables as HTML, for a notebook."""
+    views = [("Parity", summary(run))]
+    if run.has("speed") and len(run.speed):
+        views.append(("Speed (quick)", _speed_view(run)))
+    if run.has("accuracy"):
+        views.append(("Accuracy", _accuracy_view(run)))
+    return "".join(_styled(view, "html", [], title) for title, view in views)
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    escaped = table.rename(columns=_markdown_cell)
+    for column in escaped.columns:
+        if escaped[column].dtype.kind not in "ifb":
+            escaped[column] = escaped[column].map(_markdown_cell)
+        else:
+            escaped[column] = escaped[column].map(_cell)
+    return escaped.to_markdown(index=False, disable_numparse=True)
+
+
+def _markdown_cell(value: Any) -> str:
+    return str(value).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+
+
+def _styled(
+    table: pd.DataFrame, format: str, notes: list[str], title: str | None = None
+) -> str:
+    escape = "latex" if format == "tex" else "html"
+    numeric = [c for c in table.columns if table[c].dtype.kind in "if"]
+    style = table.style.hide(axis="index")
+    style = style.format(escape=escape).format(_cell, subset=numeric)
+    style = style.format_index(escape=escape, axis="columns")
+    if format == "html":
+        if title:
+            style = style.set_caption(title)
+        return style.to_html()
+    caption = " ".join(notes)
+    return style.to_latex(hrules=True, caption=_latex(caption), position="htbp")
+
+
+def _latex(text: str) -> str:
+    from pandas.io.formats.style_render import _escape_latex
+
+    return _escape_latex(text)

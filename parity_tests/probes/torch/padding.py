@@ -1,0 +1,36 @@
+"""Probe: padded sequences. What stands in the padding must change no result."""
+
+import torch
+from torch import nn
+
+from torch_impl.losses import softmax_cross_entropy
+from torch_impl.weights import SAME, TRANSPOSED, Weight
+
+INPUTS = ("x",)
+
+
+class Model(nn.Module):
+    def __init__(self, sizes, recipe):
+        super().__init__()
+        self.hidden = nn.Linear(sizes["D"], sizes["H"], bias=True)
+        self.out = nn.Linear(sizes["H"], sizes["K"], bias=True)
+
+    def forward(self, batch):
+        mask = batch["mask"].unsqueeze(-1)             # (B, T, 1)
+        h = torch.tanh(self.hidden(batch["x"]))        # (B, T, H)
+        h = torch.where(mask > 0, h, 0.0)              # (B, T, H)
+        pooled = h.sum(dim=1) / mask.sum(dim=1)        # (B, H)
+        prediction = self.out(pooled)                  # (B, K)
+        return {"pooled": pooled, "prediction": prediction}
+
+
+def loss(outputs, batch, recipe):
+    return softmax_cross_entropy(outputs["prediction"], batch["y"])
+
+
+WEIGHTS = (
+    Weight("hidden.weight", ("W_1",), *TRANSPOSED),
+    Weight("hidden.bias", ("b_1",), *SAME),
+    Weight("out.weight", ("W_2",), *TRANSPOSED),
+    Weight("out.bias", ("b_2",), *SAME),
+)
