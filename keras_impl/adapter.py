@@ -40,7 +40,7 @@ class Adapter:
         self.parameters = self.model.trainable_weights
         self.state = self.model.non_trainable_weights
         self.players = self._players(network)
-        self.model.enter(self.players)
+        self.model.compile_for(self.players)
         self.engine = Engine(self.model, self.players, recipe["batch_size"])
 
     def _players(self, network):

@@ -48,7 +48,7 @@ def build_model(sizes, recipe):
         return_state=True,
         go_backwards=False,
         stateful=False,     # h and c start at zero in every batch
-        unroll=True,        # T copies of the cell: a fifth faster here than a loop
+        unroll=True,        # T copies of the cell: at T = 28 a fifth faster than a loop
         use_cudnn=False,
         name="lstm",
     )

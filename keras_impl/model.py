@@ -23,8 +23,8 @@ class Network(keras.Model):
         super().__init__(inputs, outputs, name=name)
         self.batch_loss = partial(loss, recipe=recipe) if loss else None
 
-    def enter(self, players):
-        """Train for this one player: its loss is the model's own."""
+    def compile_for(self, players):
+        """Compile for the one player there is: its loss is the model's own."""
         (player,) = players
         self.compile(optimizer=player.optimizer, jit_compile=False)
 
@@ -52,7 +52,7 @@ class Game(Network):
     def __init__(self, inputs, outputs, *, name):
         super().__init__(inputs, outputs, loss=None, recipe=None, name=name)
 
-    def enter(self, players):
+    def compile_for(self, players):
         self.players = players
         self.compile(optimizer=None, jit_compile=False)
 

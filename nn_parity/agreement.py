@@ -64,7 +64,10 @@ def compare(cell: Cell, ours: Transcript, reference: Transcript) -> list[Row]:
             lacking = "the reference" if key in got else cell.framework
             rows.append(
                 cell.row(
-                    quantity, named, passed=False, status="failed",
+                    quantity,
+                    named,
+                    passed=False,
+                    status="failed",
                     reason=f"{named} is missing in {lacking}",
                 )  # fmt: skip
             )
@@ -87,7 +90,7 @@ def _compared(transcript: Transcript) -> Transcript:
 
 
 def _diverged(cell: Cell, ours: Transcript, reference: Transcript) -> list[Row]:
-    """A training that ran into infinity must do so at the same step everywhere."""
+    """Return a row if training ran into infinity: at the same step, or it failed."""
     steps = [
         int(t["meta/diverged"]) if "meta/diverged" in t else None
         for t in (ours, reference)
@@ -189,7 +192,9 @@ def _vacuous(
     case: Case, quantity: str, max_ref: float, moved: float | None, gate: float
 ) -> str:
     """Why a comparison would pass whatever the framework does, or "" if it would not."""
-    threshold = "step" in case.recipe.get("activations", ())  # its slope is exactly zero
+    threshold = "step" in case.recipe.get(
+        "activations", ()
+    )  # its slope is exactly zero
     if quantity == "grad" and max_ref == 0 and not threshold:
         return "vacuous: the reference gradient is zero everywhere"
     if moved is not None and moved <= 100 * gate:

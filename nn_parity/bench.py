@@ -122,7 +122,7 @@ def _measured(
     basis: dict[int, dict[str, float]],
 ) -> Row:
     _, _, kind, variant = key
-    per_step = np.array([1e3 * s["seconds"] / s["steps"] for s in ours.values()])
+    per_step = np.array([1e3 * _per_step(s, "seconds") for s in ours.values()])
     q1, median, q3 = np.percentile(per_step, [25, 50, 75])
     slices = next(iter(ours.values()))
     fields: Row = {
@@ -131,13 +131,15 @@ def _measured(
         "step_ms_q3": q3,
         "min_ms": per_step.min(),
         "examples_per_s": 1e3 * slices["examples"] / slices["steps"] / median,
-        "peak_rss_mib": job.crew.worker(cell.framework, cell.dtype, job.folder).peak_rss_mib,
+        "peak_rss_mib": job.crew.worker(
+            cell.framework, cell.dtype, job.folder
+        ).peak_rss_mib,
         "n": len(ours),
         "status": "ok",
     }
     flags = ["quick"]
     if kind == "train-epoch":
-        fields["epoch_ms"] = median * slices["steps"]
+        fields["epoch_ms"] = median * slices["steps_once"]
     first = job.transcript(cell.case, cell.framework, cell.dtype)
     if kind == "train-step" and first is not None and "meta/step_seconds" in first:
         steps = 1e3 * first["meta/step_seconds"]
@@ -146,10 +148,10 @@ def _measured(
     both = sorted(ours.keys() & basis.keys())
     if both:
         wall, cpu = (
-            np.array([ours[n][of] / basis[n][of] for n in both])
+            np.array([_per_step(ours[n], of) / _per_step(basis[n], of) for n in both])
             for of in ("seconds", "cpu")
         )
-        wall, cpu = wall[np.isfinite(wall)], cpu[np.isfinite(cpu)]
+        cpu = cpu[cpu > 0]  # a coarse clock may read nothing
         low, high = _interval(wall)
         fields |= {
             "ratio_to_scratch": float(np.median(wall)),
@@ -166,6 +168,10 @@ def _measured(
     if cpu_share > job.crew.threads + 0.1:
         flags.append("threads")
     return _row(job, cell, kind, variant, flag="; ".join(flags), **fields)
+
+
+def _per_step(sample: dict[str, float], of: str) -> float:
+    return max(sample[of], 1e-9) / sample["steps"]
 
 
 def _interval(ratios: np.ndarray) -> tuple[float, float]:

@@ -55,7 +55,9 @@ Set = Annotated[
         metavar="KEY=VALUE",
     ),
 ]
-Timeout = Annotated[float, typer.Option(help="Seconds until a worker counts as hanging.")]
+Timeout = Annotated[
+    float, typer.Option(help="Seconds until a worker counts as hanging.")
+]
 
 
 @app.command("list")
@@ -213,7 +215,8 @@ app.add_typer(weights_app, name="weights")
 @weights_app.command("export")
 def export(
     source: Annotated[
-        str, typer.Argument(help="An experiment (its initial weights) or a run's folder.")
+        str,
+        typer.Argument(help="An experiment (its initial weights) or a run's folder."),
     ],
     to: Annotated[Path, typer.Option(help="File to write: .npz or .csv.")],
     framework: Annotated[str, typer.Option(help="Whose trained weights.")] = "scratch",
@@ -384,8 +387,8 @@ def main(arguments: list[str] | None = None) -> None:
     except _ClickException as error:
         context = getattr(error, "ctx", None)
         where = context.command_path if context else "nn-parity"
-        refusal = Refusal("E000", error.format_message(), where, f"see {where} --help")
-        code = _refuse(refusal, "--json" in argv)
+        said = Refusal("E000", error.format_message(), where, f"see {where} --help")
+        code = _refuse(said, "--json" in argv)
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         code = errors.INTERRUPTED

@@ -6,6 +6,7 @@ process.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -189,10 +190,8 @@ def _listen(stream: IO[str], answers: queue.Queue[str | None]) -> None:
 
 
 def _close(stream: IO[str]) -> None:
-    try:
+    with contextlib.suppress(OSError):  # unread bytes for a process that is gone
         stream.close()
-    except OSError:  # unread bytes for a process that is gone
-        pass
 
 
 def available(frameworks: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, str]]:

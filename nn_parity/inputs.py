@@ -79,9 +79,7 @@ def arranged(case: Case, x: np.ndarray) -> np.ndarray:
     return x.reshape(len(x), *shape)
 
 
-def _random(
-    spec: Spec, case: Case, seed: int, params: Params
-) -> dict[str, np.ndarray]:
+def _random(spec: Spec, case: Case, seed: int, params: Params) -> dict[str, np.ndarray]:
     rng = np.random.default_rng([seed, *b"batch"])
     return spec.batch(case.sizes, case.recipe, TINY, rng)
 

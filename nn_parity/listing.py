@@ -56,7 +56,11 @@ def terminal() -> list[Table]:
     for name, cases in every["networks"].items():
         networks.add_row(name, ", ".join(cases))
     experiments = _table(
-        "Experiments (nn-parity compare)", "experiment", "network", "data", "what it shows"
+        "Experiments (nn-parity compare)",
+        "experiment",
+        "network",
+        "data",
+        "what it shows",
     )
     for name, e in every["experiments"].items():
         data = ", ".join(dict.fromkeys(e["datasets"]))
@@ -72,7 +76,9 @@ def data_table(*, verify: bool = False) -> Table:
     table = _table("Data sets", "data set", "kind", "found", "where, or how to get it")
     for row in datasets.status(verify=verify):
         where = row["problem"] or (row["where"] if row["found"] else row["get"])
-        table.add_row(row["name"], row["kind"], "yes" if row["found"] else "no", str(where))
+        table.add_row(
+            row["name"], row["kind"], "yes" if row["found"] else "no", str(where)
+        )
     return table
 
 

@@ -82,30 +82,44 @@ def _of_network(
 ) -> Iterator[tuple[str, Callable[[], Figure]]]:
     scratch = transcripts["scratch"]
     params = _params(scratch)
-    if case.network in ("mlp", "neuron") and max(a.shape[0] for a in params.values()) <= SMALL:
-        yield "network", lambda: figures.network_diagram(
-            params, case.recipe["activations"], title=f"{case.name}: the weights"
+    if (
+        case.network in ("mlp", "neuron")
+        and max(a.shape[0] for a in params.values()) <= SMALL
+    ):
+        yield (
+            "network",
+            lambda: figures.network_diagram(
+                params, case.recipe["activations"], title=f"{case.name}: the weights"
+            ),
         )
     if data is None:
         return
     if data.classes is not None:
         yield "confusion", lambda: _confusion(case, scratch, data)
-    if data.classes is not None and data.x_test[0].size == np.prod(data.image_shape or 0):
+    if data.classes is not None and data.x_test[0].size == np.prod(
+        data.image_shape or 0
+    ):
         yield "misclassified", lambda: _misclassified(case, transcripts, data)
     if case.network == "mlp" and data.image_shape is not None:
-        yield "first-layer", lambda: figures.first_layer_weights(
-            params["W_1"],
-            data.image_shape,
-            title=f"{case.name}: what each hidden unit looks for",
+        yield (
+            "first-layer",
+            lambda: figures.first_layer_weights(
+                params["W_1"],
+                data.image_shape,
+                title=f"{case.name}: what each hidden unit looks for",
+            ),
         )
     if data.x_train.shape[1:] == (2,):
         yield "region", lambda: _region(case, params, data)
     if data.x_train.shape[1:] == (1,):
-        yield "line", lambda: figures.line_fit(
-            data.x_test,
-            data.y_test,
-            {f: t["prediction/test@end"] for f, t in transcripts.items()},
-            title=f"{case.name}: what the neuron has learned",
+        yield (
+            "line",
+            lambda: figures.line_fit(
+                data.x_test,
+                data.y_test,
+                {f: t["prediction/test@end"] for f, t in transcripts.items()},
+                title=f"{case.name}: what the neuron has learned",
+            ),
         )
 
 

@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nn_parity import batches, crew, datasets, inputs, metrics, recipes, registry
-from nn_parity import transcripts, weight_files
+from nn_parity import (
+    batches,
+    crew,
+    datasets,
+    inputs,
+    metrics,
+    recipes,
+    registry,
+    transcripts,
+    weight_files,
+)
 from nn_parity.crew import Failure, Worker
 from nn_parity.errors import Refusal
 from nn_parity.protocol import Case
@@ -98,7 +107,9 @@ def _weighted(
     if part.by_hand is not None:
         params = {n: np.asarray(v, np.float64) for n, v in part.by_hand.items()}
     adapter.load(params, arrays.state)
-    transcripts.train(adapter, case, arrays, lambda text: say("scratch", "float64", text))
+    transcripts.train(
+        adapter, case, arrays, lambda text: say("scratch", "float64", text)
+    )
     params, state = adapter.export()
     path = folder / "trained.npz"
     weight_files.write(

@@ -23,7 +23,12 @@ class live:  # noqa: N801 - used like a function, in a with statement
 
     def __enter__(self) -> live:
         if self._console.is_terminal:
-            from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import (
+                Progress,
+                SpinnerColumn,
+                TextColumn,
+                TimeElapsedColumn,
+            )
 
             self._bars = Progress(
                 SpinnerColumn(finished_text="✓"),
@@ -53,7 +58,9 @@ class live:  # noqa: N801 - used like a function, in a with statement
         what = "training" if "epoch" in what else what
         if self._said.get(key) != what:
             self._said[key] = what
-            self._console.print(f"{' '.join(key)}: {what}", markup=False, soft_wrap=True)
+            self._console.print(
+                f"{' '.join(key)}: {what}", markup=False, soft_wrap=True
+            )
 
     def __exit__(
         self,

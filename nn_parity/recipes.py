@@ -269,15 +269,15 @@ def _sizes(
     if experiment.network == "neuron":
         return {"D": math.prod(shape)}
     if experiment.network == "lstm":
-        shape = shape if len(shape) == 2 else data.image_shape
-        if shape is None:
+        rows = shape if len(shape) == 2 else data.image_shape
+        if rows is None:
             raise Refusal(
                 "E008",
                 f"'{data.name}' has no rows to read one after the other",
                 f"experiment {experiment.name}",
                 "use a data set of pictures",
             )
-        return {"T": shape[0], "D": shape[1], "H": settings["hidden"], "K": K}
+        return {"T": rows[0], "D": rows[1], "H": settings["hidden"], "K": K}
     return {"D": math.prod(shape), "H": settings["hidden"], "K": K}
 
 
@@ -335,7 +335,9 @@ def _number(low: float, high: float = math.inf) -> Callable[[str], float]:
     return convert
 
 
-def _one_of(known: Any, aliases: Mapping[str, str] | None = None) -> Callable[[str], str]:
+def _one_of(
+    known: Any, aliases: Mapping[str, str] | None = None
+) -> Callable[[str], str]:
     def convert(text: str) -> str:
         value = (aliases or {}).get(text, text)
         if value not in known:
@@ -346,7 +348,9 @@ def _one_of(known: Any, aliases: Mapping[str, str] | None = None) -> Callable[[s
 
 
 def _layers(text: str) -> tuple[int, ...]:
-    return tuple(_integer(1)(part) for part in text.replace("x", ",").split(",") if part)
+    return tuple(
+        _integer(1)(part) for part in text.replace("x", ",").split(",") if part
+    )
 
 
 def _truth(text: str) -> bool:
@@ -396,7 +400,9 @@ def parse_settings(network: str, pairs: Mapping[str, Any]) -> dict[str, Any]:
                 nearest(key, keys) or "see nn-parity compare --help",
             )
         convert, says = _KEYS[key]
-        text = ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+        text = (
+            ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+        )
         try:
             parsed[key] = convert(text)
         except (ValueError, KeyError):
@@ -405,7 +411,9 @@ def parse_settings(network: str, pairs: Mapping[str, Any]) -> dict[str, Any]:
             ) from None
     if network == "lstm" and "hidden" in parsed:
         if len(parsed["hidden"]) != 1:
-            raise Refusal("E006", "an LSTM has one hidden layer", "--set hidden", "give one")
+            raise Refusal(
+                "E006", "an LSTM has one hidden layer", "--set hidden", "give one"
+            )
         parsed["hidden"] = parsed["hidden"][0]
     return parsed
 

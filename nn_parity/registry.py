@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module, metadata, util
 from pkgutil import iter_modules
 from types import ModuleType
@@ -58,7 +59,7 @@ def spec(network: str) -> Spec:
     return import_module(f"nn_parity.specs.{network}").SPEC
 
 
-def canonical(names: str | tuple[str, ...] | list[str] | None) -> tuple[str, ...]:
+def canonical(names: str | Sequence[str] | None) -> tuple[str, ...]:
     """Framework names and aliases, "a,b" or a sequence, as short names in table order."""
     if names is None:
         return FRAMEWORKS

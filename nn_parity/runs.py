@@ -101,7 +101,9 @@ def compare(
     changes = dict(settings or {})
     if epochs is not None:
         changes["epochs"] = epochs
-    crewed = _Crew.assemble(frameworks, dtype, threads=threads, timeout=timeout, say=say)
+    crewed = _Crew.assemble(
+        frameworks, dtype, threads=threads, timeout=timeout, say=say
+    )
     _check_seed(seed)
 
     known: dict[str, datasets.Dataset] = {}
@@ -355,7 +357,9 @@ class _Job:
                     cell, *self.why_absent(cell.case, cell.framework, cell.dtype)
                 )
             elif scratch is None:
-                rows += agreement.absent(cell, "withheld", "the reference has no result")
+                rows += agreement.absent(
+                    cell, "withheld", "the reference has no result"
+                )
             elif cell.framework == "scratch":
                 rows += agreement.compare(cell, _short(ours), agreement.truth(ours))
             else:
@@ -402,7 +406,10 @@ def _check_seed(seed: Any) -> None:
     whole = isinstance(seed, int) and not isinstance(seed, bool)
     if not (whole and 0 <= seed < 2**32):
         raise Refusal(
-            "E010", f"seed {seed!r}", "--seed", "give a whole number from 0 to 4294967295"
+            "E010",
+            f"seed {seed!r}",
+            "--seed",
+            "give a whole number from 0 to 4294967295",
         )
 
 
@@ -432,7 +439,9 @@ def _fix_weights(case: Case, by_hand: Mapping[str, Any] | None, folder: Path) ->
     params, state = inputs.initial(spec, case, case.seeds[0])
     if by_hand is not None:
         params = {name: np.asarray(by_hand[name], np.float64) for name in params}
-    params = {name: initial_weights.representable(value) for name, value in params.items()}
+    params = {
+        name: initial_weights.representable(value) for name, value in params.items()
+    }
     path = folder / "initial" / f"{case.name.replace('/', '-')}.npz"
     path.parent.mkdir(exist_ok=True)
     origin = {"experiment": case.experiment, "seed": case.seeds[0], "point": "initial"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import html as entities
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -173,7 +173,7 @@ def sections(path: Path) -> dict[str, str]:
     return {name: part for name, part in cut.items() if part}
 
 
-def show(network: str, *, frameworks: str | Iterable[str] | None = None) -> SideBySide:
+def show(network: str, *, frameworks: str | Sequence[str] | None = None) -> SideBySide:
     """Return a network's sources side by side, printable and with notebook display.
 
     Parameters
@@ -189,8 +189,9 @@ def show(network: str, *, frameworks: str | Iterable[str] | None = None) -> Side
         E001: no such network; E002: no such framework.
     """
     spec = registry.spec(network)
-    chosen = frameworks if frameworks is None or isinstance(frameworks, str) else None
-    names = registry.canonical(chosen or tuple(frameworks or registry.FRAMEWORKS))
+    if not (frameworks is None or isinstance(frameworks, str)):
+        frameworks = tuple(frameworks)
+    names = registry.canonical(frameworks)
     sources = tuple(_source(name, network) for name in names)
     return SideBySide(network, sources, spec.differences.strip())
 

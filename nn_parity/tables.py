@@ -38,7 +38,11 @@ def parameters(run: Run) -> pd.DataFrame:
                     rows.append((network, layer, tensor, framework, value.size))
     frame = pd.DataFrame(rows, columns=["network", "layer", "tensor", "framework", "n"])
     table = frame.pivot_table(
-        index=["network", "layer"], columns="framework", values="n", aggfunc="sum", sort=False
+        index=["network", "layer"],
+        columns="framework",
+        values="n",
+        aggfunc="sum",
+        sort=False,
     )
     total = table.groupby("network", sort=False).sum()
     total.index = pd.MultiIndex.from_tuples([(n, "total") for n in total.index])
@@ -93,7 +97,12 @@ def terminal(run: Run) -> list[Any]:
     if run.environment["kind"] == "compare":
         shown.insert(0, rich_table(parameters(run), "Parameters"))
     if run.has("speed") and len(run.speed):
-        shown.append(rich_table(_speed_view(run), "Speed (quick: a first look, not a benchmark)"))
+        shown.append(
+            rich_table(
+                speed_view(run),
+                "Speed: median (times scratch: 95 % interval); quick, a first look",
+            )
+        )
     if run.has("accuracy"):
         shown.append(rich_table(_accuracy_view(run), "Accuracy after training"))
     return shown
@@ -139,9 +148,7 @@ def verdict(run: Run) -> list[str]:
     ]
     for row in differing.itertuples():
         if row.status in ("ok", "reported"):
-            lines.append(
-                f"{row.experiment} {row.framework} {row.dtype}: {row.reason}"
-            )
+            lines.append(f"{row.experiment} {row.framework} {row.dtype}: {row.reason}")
     lines.append(
         f"parity: {len(gated) - len(failed)} of {len(gated)} gated rows pass; "
         f"all files in {run.path}"
@@ -161,27 +168,51 @@ def as_json(run: Run) -> dict[str, Any]:
     return whole | {"environment": run.environment}
 
 
-def _speed_view(run: Run) -> pd.DataFrame:
-    frame = run.speed
-    text = frame[["experiment", "dtype", "kind", "variant", "framework"]].copy()
-    text["ms a step"] = [
-        _middle(row, lambda r: f"{r.step_ms:.3g} ({r.step_ms_q1:.3g}-{r.step_ms_q3:.3g})")
-        for row in frame.itertuples()
-    ]
-    text["times scratch"] = [
-        _ratio(row.ratio_to_scratch, row.ratio_lo, row.ratio_hi)
-        for row in frame.itertuples()
-    ]
-    text["first call ms"] = frame["first_step_ms"].map(_blank("{:.0f}"))
-    text["peak MiB"] = frame["peak_rss_mib"].map(_blank("{:.0f}"))
-    text["n"] = frame["n"].map(_blank("{:.0f}"))
-    text["flag"] = frame["flag"].str.replace("quick", "").str.strip("; ")
-    order = {"float32": 0, "float64": 1}
-    return text.sort_values(
-        ["experiment", "dtype", "kind", "variant"],
-        key=lambda c: c.map(order) if c.name == "dtype" else c,
-        kind="stable",
-    )
+_WORK = {
+    ("train-epoch", "lean"): "epoch, leanest loop",
+    ("train-epoch", "idiomatic"): "epoch, everyday loop",
+    ("train-step", "step"): "one step() call",
+    ("inference", "batch-256"): "predict 256 examples",
+}
+
+
+def speed_view(run: Run) -> pd.DataFrame:
+    """One row for each kind of work, one column for each framework.
+
+    A cell is the median time of a step and, in brackets, how often scratch's time that is
+    (median of paired ratios, with its 95 % interval).
+    """
+    import pandas as pd
+
+    rows = []
+    speed = run.speed.sort_values("dtype", kind="stable")
+    for key, group in speed.groupby(["experiment", "dtype"], sort=False):
+        head = dict(zip(("experiment", "dtype"), key, strict=True))
+        for kind, cells in group.groupby(["kind", "variant"], sort=False):
+            shown = {row.framework: _speed_cell(row) for row in cells.itertuples()}
+            rows.append(
+                head | {"work": f"{_WORK.get(kind, ' '.join(kind))}, ms a step"} | shown
+            )
+        steps = group[group["kind"] == "train-step"]
+        for column, says in (
+            ("first_step_ms", "first step (traces, compiles), ms"),
+            ("peak_rss_mib", "peak memory, MiB"),
+        ):
+            shown = {
+                row.framework: _blank("{:.0f}")(getattr(row, column))
+                for row in steps.itertuples()
+            }
+            rows.append(head | {"work": says} | shown)
+    return pd.DataFrame(rows).fillna("")
+
+
+def _speed_cell(row: Any) -> str:
+    if row.status != "ok":
+        return row.status
+    time = f"{row.step_ms:.3g}"
+    if row.framework == "scratch" and row.ratio_lo == row.ratio_hi:
+        return time
+    return f"{time} ({row.ratio_to_scratch:.3g}: {row.ratio_lo:.3g}-{row.ratio_hi:.3g})"
 
 
 def _accuracy_view(run: Run) -> pd.DataFrame:
@@ -199,17 +230,11 @@ def _accuracy_view(run: Run) -> pd.DataFrame:
         for r in frame.itertuples()
     ]
     text["n"] = frame["n_test"].map(_blank("{:.0f}"))
-    text["differ from scratch"] = frame["disagreements_with_scratch"].map(_blank("{:.0f}"))
+    text["differ from scratch"] = frame["disagreements_with_scratch"].map(
+        _blank("{:.0f}")
+    )
     text["status"] = frame["status"]
     return text
-
-
-def _middle(row: Any, show: Callable[[Any], str]) -> str:
-    return show(row) if row.status == "ok" else row.status
-
-
-def _ratio(ratio: float, low: float, high: float) -> str:
-    return "" if math.isnan(ratio) else f"{ratio:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _blank(pattern: str) -> Callable[[float], str]:
@@ -225,7 +250,9 @@ def rich_table(frame: pd.DataFrame, title: str) -> Table:
     numeric = {c for c in frame.columns if frame[c].dtype.kind in "if"}
     previous: list[str] = []
     for column in frame.columns:
-        table.add_column(escape(str(column)), justify="right" if column in numeric else "left")
+        table.add_column(
+            escape(str(column)), justify="right" if column in numeric else "left"
+        )
     for row in frame.itertuples(index=False):
         cells = [_cell(value) for value in row]
         if previous and previous[0] != cells[0]:
@@ -277,7 +304,12 @@ def export(run: Run, kind: str, format: str) -> str:
     if format == "csv":
         return table.to_csv(index=False, lineterminator="\n")
     if format == "md":
-        return _markdown(table) + "\n\n" + "\n".join(f"> {c}" for c in captions(run)) + "\n"
+        return (
+            _markdown(table)
+            + "\n\n"
+            + "\n".join(f"> {c}" for c in captions(run))
+            + "\n"
+        )
     return _styled(table, format, captions(run))
 
 
@@ -285,7 +317,7 @@ def html(run: Run) -> str:
     """Return the summary tables as HTML, for a notebook."""
     views = [("Parity", summary(run))]
     if run.has("speed") and len(run.speed):
-        views.append(("Speed (quick)", _speed_view(run)))
+        views.append(("Speed (quick)", speed_view(run)))
     if run.has("accuracy"):
         views.append(("Accuracy", _accuracy_view(run)))
     return "".join(_styled(view, "html", [], title) for title, view in views)

@@ -7,6 +7,7 @@ and the garbage collector rests meanwhile.
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ from nn_parity.protocol import Case
 
 EXAMPLES = 4096  # an epoch slice takes at most so many
 STEPS = 20  # of a train-step slice
+SLICE = 0.005  # seconds; shorter work is repeated within a slice
 INFERENCE_BATCH = 256
 
 
@@ -33,32 +35,48 @@ class Timer:
         self.order = batches.order(n, seed=0, epoch=0, shuffle=True)
         self.rows = {name: a[:n] for name, a in given.train.items()}
         self.data = self.adapter.put(self.rows)
-        self.warm: set[tuple[str, str]] = set()
+        self.repeats: dict[tuple[str, str], int] = {}
 
     def slice(self, kind: str, variant: str) -> dict[str, Any]:
-        """Time one slice; the first of its kind runs once before, unseen.
+        """Time one slice; the first call of a kind also runs it before, unseen.
 
         Returns
         -------
         dict
-            ``seconds``, and the ``steps`` and ``examples`` that they were spent on.
+            Wall ``seconds``, ``cpu`` seconds, the ``steps`` and ``examples`` they went
+            into, and ``steps_once`` of one call.
         """
         work, steps, examples = self._work(kind, variant)
-        if (kind, variant) not in self.warm:
+        if (kind, variant) not in self.repeats:
+            work()  # compiles, fills caches
+            start = time.perf_counter()
             work()
-            self.warm.add((kind, variant))
+            once = time.perf_counter() - start
+            self.repeats[kind, variant] = max(1, math.ceil(SLICE / once))
+        repeats = self.repeats[kind, variant]
         gc.collect()
         gc.disable()
         try:
             wall, cpu = time.perf_counter(), time.process_time()
-            work()
+            for _ in range(repeats):
+                work()
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         finally:
             gc.enable()
-        return {"seconds": wall, "cpu": cpu, "steps": steps, "examples": examples}
+        return {
+            "seconds": wall,
+            "cpu": cpu,
+            "steps": repeats * steps,
+            "steps_once": steps,
+            "examples": repeats * examples,
+        }
 
     def _work(self, kind: str, variant: str) -> tuple[Callable[[], Any], int, int]:
-        B, n, lr = self.case.recipe["batch_size"], len(self.order), self.case.recipe["lr"]
+        B, n, lr = (
+            self.case.recipe["batch_size"],
+            len(self.order),
+            self.case.recipe["lr"],
+        )
         if kind == "train-epoch":
             return (
                 lambda: self.adapter.run_epoch(

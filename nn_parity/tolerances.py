@@ -20,8 +20,12 @@ class Gate:
     why: str
 
 
-EXACT = Gate(0.0, "only copies and whole numbers: nothing is rounded, so equal means ==")
-REPORTED = Gate(None, "after the gated steps float32 rounding is amplified (ReLU flips)")
+EXACT = Gate(
+    0.0, "only copies and whole numbers: nothing is rounded, so equal means =="
+)
+REPORTED = Gate(
+    None, "after the gated steps float32 rounding is amplified (ReLU flips)"
+)
 
 # worst of networks, frameworks and seeds, measured with the pinned versions:
 # (quantity, point) -> {dtype: Gate}; "" is any other point
@@ -29,7 +33,9 @@ _GATES = {
     ("state", "loaded"): {"float64": EXACT, "float32": EXACT},
     ("activation", ""): {
         "float64": Gate(1e-12, "a few u for each layer; thousands would be a formula"),
-        "float32": Gate(1e-5, "160 u: elementwise functions differ by up to 6 ulp each"),
+        "float32": Gate(
+            1e-5, "160 u: elementwise functions differ by up to 6 ulp each"
+        ),
     },
     ("output", ""): {
         "float64": Gate(1e-12, "as activations"),

@@ -56,7 +56,7 @@ def short_tiers(adapter: Adapter, case: Case, steps: int) -> Transcript:
 
 def initial_weights(adapter: Adapter, case: Case) -> Transcript:
     """Weights as loaded, activations, output, loss and gradients before any training."""
-    out = {}
+    out: Transcript = {}
     for seed in case.seeds:
         given = inputs.of(case, seed=seed)
         point = "" if seed == case.seeds[0] else f"@seed={seed}"
@@ -122,9 +122,7 @@ def epochs_of_both_kinds(adapter: Adapter, case: Case, given: Inputs) -> Transcr
     return out
 
 
-def first_steps(
-    adapter: Adapter, case: Case, given: Inputs, steps: int
-) -> Transcript:
+def first_steps(adapter: Adapter, case: Case, given: Inputs, steps: int) -> Transcript:
     """Loss of each of the first training steps, the weights and optimizer state after."""
     adapter.load(given.params, given.state)
     curve: dict[str, list[float]] = {}
@@ -144,9 +142,7 @@ def first_steps(
     return out
 
 
-def whole_training(
-    adapter: Adapter, case: Case, given: Inputs, say: Say
-) -> Transcript:
+def whole_training(adapter: Adapter, case: Case, given: Inputs, say: Say) -> Transcript:
     """Train all epochs, then predict the test set."""
     adapter.load(given.params, given.state)
     out = train(adapter, case, given, say)
@@ -157,7 +153,9 @@ def whole_training(
         params, state = adapter.export()
         out |= _named("trained", params | state, "@end")
         prediction = predict(adapter, given.train)
-        out["meta/train_loss"] = np.array(metrics.loss(loss, prediction, given.train["y"]))
+        out["meta/train_loss"] = np.array(
+            metrics.loss(loss, prediction, given.train["y"])
+        )
     prediction = predict(adapter, given.test)
     out["meta/test_loss"] = np.array(metrics.loss(loss, prediction, given.test["y"]))
     out["prediction/test@end"] = prediction
@@ -212,7 +210,7 @@ def predict(adapter: Adapter, data: dict[str, np.ndarray]) -> np.ndarray:
 def _batches(
     case: Case, data: dict[str, np.ndarray], steps: int
 ) -> Iterator[dict[str, np.ndarray]]:
-    """The first batches that training would see, across epochs."""
+    """Yield the first batches that training would see, across epochs."""
     B, n = case.recipe["batch_size"], len(data["x"])
     epoch = done = 0
     while True:

@@ -173,6 +173,7 @@ def _writable(name: str, value: Any, path: Path) -> np.ndarray:
     if not _NAME.fullmatch(name):
         what = f"{name!r} is no name for a tensor"
         raise Refusal("E116", what, str(path), "use letters, digits and _")
+    value = np.asarray(value, value.dtype.newbyteorder("="))
     if value.dtype not in (np.float32, np.float64):
         what = f"{name} is {value.dtype}, expected float32 or float64"
         raise Refusal("E102", what, str(path), "convert it first")
@@ -914,7 +915,7 @@ def _csv_member(
     value = np.empty(shape)
     for index, number in numbers.items():
         value[index] = number
-    # Without a manifest, values that float32 holds exactly are float32: nothing is lost.
+    # Without a manifest, values that float32 holds exactly count as float32.
     with np.errstate(over="ignore"):
         single = value.astype(np.float32)
     exact = np.array_equal(single, value)

@@ -39,7 +39,7 @@ class Host:
         from nn_parity import files, transcripts
         from nn_parity.protocol import Case
 
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for plain in job["cases"]:
             case = Case(**plain)
 
@@ -85,7 +85,9 @@ class Host:
         except (Exception, SystemExit) as error:  # a broken import may raise SystemExit
             traceback.print_exc()
             text = next(iter(str(error).splitlines()), "")
-            oom = isinstance(error, MemoryError) or any(m in text for m in OUT_OF_MEMORY)
+            oom = isinstance(error, MemoryError) or any(
+                m in text for m in OUT_OF_MEMORY
+            )
             self.answer(
                 "error",
                 status="oom" if oom else "crashed",

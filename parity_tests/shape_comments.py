@@ -423,7 +423,7 @@ class _Insert(ast.NodeTransformer):
         node.body[first:first] = _statement(f"{LETTERS} = {NEW_LETTERS}()", node)
         return node
 
-    visit_FunctionDef = visit_AsyncFunctionDef = visit_Module
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_Module  # noqa: N815
 
     def visit_For(self, node):
         self.generic_visit(node)
@@ -431,7 +431,7 @@ class _Insert(ast.NodeTransformer):
         node.body[:0] = _statement(f"{LETTERS}.turn({loop})", node)
         return [*_statement(f"{LETTERS}.enter({loop})", node), node]
 
-    visit_AsyncFor = visit_While = visit_For
+    visit_AsyncFor = visit_While = visit_For  # noqa: N815
 
     def visit_Assign(self, node):
         promise = self.promises.get((node.lineno, node.col_offset))
@@ -445,7 +445,7 @@ class _Insert(ast.NodeTransformer):
             checks += _statement(check, node)
         return [node, *checks]
 
-    visit_AugAssign = visit_AnnAssign = visit_Assign
+    visit_AugAssign = visit_AnnAssign = visit_Assign  # noqa: N815
 
 
 def _is_future(node):

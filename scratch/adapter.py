@@ -64,13 +64,14 @@ class Adapter:
             name: np.zeros(shape, dtype)
             for name, shape in state_shapes(sizes, recipe).items()
         }
-        who = getattr(network, "PLAYERS", {"loss": (("",), network.loss, "optimizer")})
+        players = getattr(network, "PLAYERS", None)
+        players = players or {"loss": (("",), network.loss, "optimizer")}
         self.players = {
             player: Player(
                 {n: s for n, s in shapes.items() if n.startswith(prefixes)},
                 loss, recipe[optimizer], dtype,
             )
-            for player, (prefixes, loss, optimizer) in who.items()
+            for player, (prefixes, loss, optimizer) in players.items()
         }
         self.params = {n: a for p in self.players.values() for n, a in p.theta.named.items()}
         if self.params.keys() != shapes.keys():

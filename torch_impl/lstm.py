@@ -40,11 +40,10 @@ class Model(nn.Module):
         nn.init.zeros_(self.lstm.bias_hh_l0).requires_grad_(False)
 
     def forward(self, batch):
-        x = batch["x"]               # (B, T, D)
-        h, (_, c) = self.lstm(x)     # every h' and the last c'  (1)-(5)
-        h_T = h[:, -1]               # (B, H)
-        c = c[0]                     # (B, H)  of the only layer
-        prediction = self.out(h_T)   # (B, K)  (6)
+        x = batch["x"]                   # (B, T, D)
+        h, (_, c) = self.lstm(x)         # (B, T, H), (1, B, H)  (1)-(5): all h', last c'
+        c = c[0]                         # (B, H)
+        prediction = self.out(h[:, -1])  # (B, K)  (6)
         return {"h": h, "c": c, "prediction": prediction}
 
 

@@ -35,24 +35,18 @@ class Model(nn.Module):
         self.layers = nn.ModuleList(
             nn.Linear(M, N, bias=True) for M, N in zip(units, units[1:], strict=False)
         )
-        self.activations = [ACTIVATIONS[name] for name in recipe["activations"]]
+        activations = [ACTIVATIONS[name] for name in recipe["activations"]]
+        self.stack = list(zip(self.layers, activations, strict=True))
 
     def forward(self, batch):
         outputs = {}
-        h = batch["x"]                      # (B, D)  (1)
-        stack = zip(self.layers, self.activations, strict=True)
-        for l, (linear, activation) in enumerate(stack, start=1):
-            z, h = layer(linear, activation, h)
+        h = batch["x"]                                   # (B, D)  (1)
+        for l, (linear, activation) in enumerate(self.stack, start=1):
+            z = linear(h)                                # (B, N)  (2)
+            h = activation(z)                            # (B, N)  (3)
             outputs[f"z_{l}"], outputs[f"h_{l}"] = z, h
-        prediction = outputs.pop(f"h_{l}")  # (B, K)  (4)
-        return {**outputs, "prediction": prediction}
-
-
-def layer(linear, activation, h):
-    """One layer: equations (2) and (3)."""
-    z = linear(h)      # (B, N)  (2)
-    h = activation(z)  # (B, N)  (3)
-    return z, h
+        outputs["prediction"] = outputs.pop(f"h_{l}")    # (B, K)  (4)
+        return outputs
 
 
 def loss(outputs, batch, recipe):

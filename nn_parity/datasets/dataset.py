@@ -160,6 +160,7 @@ def _targets(y: Any, where: str) -> np.ndarray:
 
 
 def _exact_float32(values: np.ndarray, noun: str, where: str) -> np.ndarray:
+    values = np.asarray(values, values.dtype.newbyteorder("="))
     if values.dtype not in (np.float32, np.float64):
         what = f"{noun}s are {values.dtype}, expected float32"
         raise Refusal("E233", what, where, "convert and scale them first")

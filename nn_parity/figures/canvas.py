@@ -1,9 +1,10 @@
 """A blank page with fixed settings, and its way to disk."""
 
+import contextlib
 import functools
 import io
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 
+@contextlib.contextmanager
+def _settings() -> Iterator[None]:
+    """Matplotlib's defaults with ours on top, and the user's own again afterwards."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(SETTINGS)
+        yield
+
+
 def styled(draw: "Callable[P, Figure]") -> "Callable[P, Figure]":
     """Run a drawing function under our settings and freeze the layout it arrives at.
 
@@ -26,11 +38,7 @@ def styled(draw: "Callable[P, Figure]") -> "Callable[P, Figure]":
 
     @functools.wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> "Figure":
-        import matplotlib
-
-        with matplotlib.rc_context():
-            matplotlib.rcdefaults()
-            matplotlib.rcParams.update(SETTINGS)
+        with _settings():
             figure = draw(*args, **kwargs)
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
@@ -94,8 +102,6 @@ def _write(path: Path, picture: bytes) -> None:
 
 def _render(figure: "Figure", kind: str) -> bytes:
     """Draw one picture in memory, with nothing in it that changes from day to day."""
-    import matplotlib
-
     title = " ".join(figure.get_suptitle().split())
     metadata: dict[str, str | None] = {"Title": title}
     if kind == "svg":
@@ -103,8 +109,6 @@ def _render(figure: "Figure", kind: str) -> bytes:
     else:
         metadata |= {"Software": "nn-parity"}
     memory = io.BytesIO()
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(SETTINGS)
+    with _settings():
         figure.savefig(memory, format=kind, metadata=metadata)
     return memory.getvalue()

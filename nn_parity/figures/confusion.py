@@ -48,7 +48,7 @@ def confusion_matrix(
     """
     counts = _counts(np.asarray(y_true), np.asarray(y_pred), len(classes))
     side = max(5.0, 0.66 * len(classes))
-    figure = page(title, side + 3.2, side + 2.3)
+    figure = page(title, side + 3.8, side + 2.3)
     ax = figure.subplots()
     _draw_cells(ax, counts)
     _draw_margins(ax, counts, [str(name) for name in classes])

@@ -142,6 +142,8 @@ def _layers(params: Mapping[str, ArrayLike], activations: Sequence[str]) -> list
             )
         if b is not None and b.shape != W.shape[1:]:
             raise ValueError(f"b_{k} has shape {b.shape}, expected {W.shape[1:]}")
+        if not (np.isfinite(W).all() and (b is None or np.isfinite(b).all())):
+            raise ValueError(f"W_{k} or b_{k} is not finite, expected numbers to write")
         layers.append(Layer(W, b, str(activation)))
     return layers
 

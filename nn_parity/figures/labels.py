@@ -113,12 +113,14 @@ def settle(ax: "Axes", text: "Text", taken: list, away: float) -> None:
     ax : Axes
         The panel; its figure must have been laid out.
     text : Annotation
-        Placed relative to its point in offset points.
+        Placed relative to its point in offset points. Its arrow covers nothing.
     taken : list of Bbox
         What must not be covered, in pixels; the new place is appended.
     away : float
         Distance from the point in points.
     """
+    from matplotlib.text import Text
+
     frame = ax.get_window_extent()
     sides = [(1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0)]
     tries = [
@@ -129,7 +131,7 @@ def settle(ax: "Axes", text: "Text", taken: list, away: float) -> None:
     best, least = tries[0], math.inf
     for x, y in tries:
         _put(text, x, y)
-        box = text.get_window_extent()
+        box = Text.get_window_extent(text).padded(4)
         outside = not (frame.containsx(box.x0) and frame.containsx(box.x1))
         outside |= not (frame.containsy(box.y0) and frame.containsy(box.y1))
         hits = box.count_overlaps(taken) + 3 * outside
@@ -138,7 +140,7 @@ def settle(ax: "Axes", text: "Text", taken: list, away: float) -> None:
         if least == 0:
             break
     _put(text, *best)
-    taken.append(text.get_window_extent())
+    taken.append(Text.get_window_extent(text).padded(4))
 
 
 def _put(text: "Text", x: float, y: float) -> None:

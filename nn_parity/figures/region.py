@@ -197,6 +197,8 @@ def _draw_points(
         raise ValueError(
             f"{len(kinds)} classes are too many to tell apart; draw {len(_CLASSES)}"
         )
+    if classes is not None and len(classes) != len(kinds):
+        raise ValueError(f"classes has {len(classes)} names, expected {len(kinds)}")
     size = 13 if len(data) <= 40 else 7
     handles: list[Artist] = []
     for k, kind in enumerate(kinds):

@@ -67,6 +67,7 @@ SETTINGS: dict[Any, Any] = {
     "text.parse_math": False,  # a dollar sign in a title is a dollar sign
     "xtick.color": INK,
     "ytick.color": INK,
+    "xtick.major.pad": 6.0,  # two labels that meet in the corner keep apart
     "xtick.labelsize": 13.0,
     "ytick.labelsize": 13.0,
     "svg.fonttype": "path",  # the reader need not have the font

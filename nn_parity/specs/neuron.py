@@ -43,11 +43,12 @@ SPEC = Spec(
         case("logit", recipe("identity", "binary_cross_entropy")),
         case("relu-integers", recipe("relu", "squared_error"), "integers"),
         case("step-integers", recipe("step", "squared_error"), "integers"),
-        case("logit-saturated", recipe("identity", "binary_cross_entropy"), "saturated"),
+        case(
+            "logit-saturated", recipe("identity", "binary_cross_entropy"), "saturated"
+        ),
     ),
     differences="""\
 PyTorch and JAX keep the threshold as a comparison; it has no derivative anywhere, so its
 gradient is exactly zero in all four (frameworks' own sign() would give 0 at 0, not 1).
 """,
 )
-
