@@ -102,7 +102,10 @@ class Adapter:
         batch = batch | inputs
         outputs, state = self._forward(rest | own, state, batch, train=True)
         if upstream is not None:
-            return (outputs["prediction"] * upstream).sum(), state
+            prediction = outputs["prediction"]
+            if prediction.shape != upstream.shape:
+                raise ValueError(f"upstream {upstream.shape}, expected {prediction.shape}")
+            return (prediction * upstream).sum(), state
         return self.players[player].loss(outputs, batch, self.recipe), state
 
     def _gradients(self, params, state, batch, upstream, *, players):

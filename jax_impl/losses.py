@@ -38,7 +38,7 @@ def half_squared_error(p, y):
 
 
 def _same_shape(p, y):
-    if p.shape != y.shape:  # (N, 1) against (N,) would broadcast to (N, N)
+    if p.shape != y.shape:  # JAX would broadcast (N, 1) and (N,) to (N, N)
         raise ValueError(f"prediction {p.shape} and target {y.shape} differ in shape")
 
 

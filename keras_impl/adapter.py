@@ -227,7 +227,9 @@ class Adapter:
         if any(values.shape[0] != len(order) for values in noise.values()):
             raise ValueError(f"noise must have one row for each of {len(order)} places")
         steps = -(-len(order) // self.recipe["batch_size"])
-        lr = np.array(np.broadcast_to(lr, (steps,)), self.dtype)
+        if np.shape(lr) not in ((), (steps,)):
+            raise ValueError(f"lr has shape {np.shape(lr)}, expected () or {(steps,)}")
+        lr = np.array(np.broadcast_to(lr, steps), self.dtype)
         if variant == "idiomatic":
             losses = self._fit(data, order, noise, lr)
         elif variant == "lean":
@@ -252,7 +254,7 @@ class Adapter:
 
 
 def _weighted_prediction(outputs, batch):
-    same_shape(batch["upstream"], outputs["prediction"])
+    same_shape(batch["upstream"], outputs["prediction"], "upstream")
     return ops.sum(outputs["prediction"] * batch["upstream"])
 
 

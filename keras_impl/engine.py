@@ -81,7 +81,7 @@ class Engine:
 
     def __init__(self, model, players, batch_size):
         self.model, self.players, self.batch_size = model, players, batch_size
-        self._traced = {}
+        self._functions = {}
 
     def forward(self, batch, *, train):
         """All outputs; the state is as before."""
@@ -90,7 +90,8 @@ class Engine:
             with _state_restored(self.model):
                 return self.model(batch, training=train)
 
-        return self._run(forward, ("forward", train), _any_rows(batch), batch)
+        key = ("forward", train, *sorted(batch))
+        return self._compiled(key, forward, _any_rows(batch))(batch)
 
     def losses_and_grads(self, batch, players, inputs):
         """As value_and_grad; the state is as before."""
@@ -100,8 +101,8 @@ class Engine:
                 return value_and_grad(self.model, players, batch, inputs)
 
         moved = [variable.path for player in players for variable in player.variables]
-        key = ("losses_and_grads", *moved)
-        return self._run(losses_and_grads, key, _any_rows(batch), batch)
+        key = ("losses_and_grads", *moved, *sorted(batch))
+        return self._compiled(key, losses_and_grads, _any_rows(batch))(batch)
 
     def update(self, player, variables, grads, lr):
         """One update of some of a player's variables."""
@@ -111,11 +112,12 @@ class Engine:
             player.optimizer.apply(grads, variables)
 
         key = ("update", *(variable.path for variable in variables))
-        self._run(update, key, None, grads, lr)
+        self._compiled(key, update, grads, lr)(grads, lr)
 
     def step(self, batch, lr):
         """Every player moves once; returns the losses."""
-        return self._run(self._step, ("step",), _any_rows(batch), batch, lr)
+        key = ("step", *sorted(batch))
+        return self._compiled(key, self._step, _any_rows(batch), lr)(batch, lr)
 
     def epoch(self, data, order, noise, lr):
         """Every step of an epoch in one graph.
@@ -136,15 +138,17 @@ class Engine:
         dict
             Player name -> one loss per step.
         """
-        key = ("epoch", len(order), *sorted(noise), *map(len, data.values()))
-        return self._run(self._epoch, key, None, data, order, noise, lr)
+        names = tuple(sorted(data)), tuple(sorted(noise))
+        key = ("epoch", *names, len(order), *map(len, data.values()))
+        arguments = data, order, noise, lr
+        return self._compiled(key, self._epoch, *arguments)(*arguments)
 
-    def _run(self, function, key, specs, first, *rest):
-        key = (*key, *(sorted(first) if isinstance(first, dict) else ()))
-        if key not in self._traced:
+    def _compiled(self, key, function, *specs):
+        # Traced by hand: tf.function itself would trace again for every batch size.
+        if key not in self._functions:
             compiled = tf.function(function, autograph=False, jit_compile=False)
-            self._traced[key] = compiled.get_concrete_function(specs or first, *rest)
-        return self._traced[key](first, *rest)
+            self._functions[key] = compiled.get_concrete_function(*specs)
+        return self._functions[key]
 
     def _step(self, batch, lr):
         for player in self.players:

@@ -41,12 +41,12 @@ def half_squared_error(y, prediction):
     return squared_error(y, prediction) / 2
 
 
-def same_shape(y, prediction):
+def same_shape(y, prediction, name="y"):
     """Refuse shapes that Keras would squeeze or broadcast; ValueError."""
     if tuple(y.shape) != tuple(prediction.shape):
         raise ValueError(
-            f"y has shape {tuple(y.shape)}, prediction {tuple(prediction.shape)}; "
-            "they must be equal -> reshape y"
+            f"{name} has shape {tuple(y.shape)}, the prediction "
+            f"{tuple(prediction.shape)}; they must be equal -> reshape {name}"
         )
 
 

@@ -101,14 +101,7 @@ def _of_network(
     ):
         yield "misclassified", lambda: _misclassified(case, transcripts, data)
     if case.network == "mlp" and data.image_shape is not None:
-        yield (
-            "first-layer",
-            lambda: figures.first_layer_weights(
-                params["W_1"],
-                data.image_shape,
-                title=f"{case.name}: what each hidden unit looks for",
-            ),
-        )
+        yield "first-layer", lambda: _first_layer(case, params, data)
     if data.x_train.shape[1:] == (2,):
         yield "region", lambda: _region(case, params, data)
     if data.x_train.shape[1:] == (1,):
@@ -182,6 +175,16 @@ def _misclassified(
         data.y_test,
         said,
         title=f"{case.name}: what the networks got wrong",
+    )
+
+
+def _first_layer(
+    case: Case, params: dict[str, np.ndarray], data: datasets.Dataset
+) -> Figure:
+    return figures.first_layer_weights(
+        params["W_1"],
+        data.image_shape or (0, 0),
+        title=f"{case.name}: what each hidden unit looks for",
     )
 
 

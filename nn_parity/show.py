@@ -144,14 +144,14 @@ def sections(path: Path) -> dict[str, str]:
     Raises
     ------
     Refusal
-        E012: the file is not Python.
+        E040: the file is not Python.
     """
     text = path.read_text(encoding="utf-8")
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError) as error:
         raise Refusal(
-            "E012", f"not a Python source: {error}", str(path), "mend the file"
+            "E040", f"not a Python source: {error}", str(path), "mend the file"
         ) from error
     summary, _, shared = (ast.get_docstring(tree) or "").partition("\n\n")
     cut = {"summary": " ".join(summary.split()), "shared": shared.strip()}

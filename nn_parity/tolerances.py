@@ -29,7 +29,7 @@ REPORTED = Gate(
 
 # worst of networks, frameworks and seeds, measured with the pinned versions:
 # (quantity, point) -> {dtype: Gate}; "" is any other point
-_GATES = {
+GATES = {
     ("state", "loaded"): {"float64": EXACT, "float32": EXACT},
     ("activation", ""): {
         "float64": Gate(1e-12, "a few u for each layer; thousands would be a formula"),
@@ -87,8 +87,8 @@ def gate(quantity: str, tensor: str, point: str, dtype: str, dataset: str) -> Ga
     if dataset == "integers":
         return EXACT
     if tensor.startswith("loaded/"):
-        return _GATES[("state", "loaded")][dtype]
+        return GATES[("state", "loaded")][dtype]
     if point == "end" and dtype == "float32":
         return REPORTED
-    known = _GATES.get((quantity, point), _GATES[(quantity, "")])
+    known = GATES.get((quantity, point), GATES[(quantity, "")])
     return known[dtype]

@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import math
+import os
 import re
 import stat
 import struct
@@ -181,9 +182,7 @@ def _writable(name: str, value: Any, path: Path) -> np.ndarray:
         what = f"{name} of shape {value.shape} holds nothing"
         raise Refusal("E121", what, str(path), "leave it out")
     _check_finite(name, value, path)
-    return np.ascontiguousarray(value, value.dtype.newbyteorder("=")).reshape(
-        value.shape
-    )
+    return np.array(value, order="C")
 
 
 def _describe(name: str, value: np.ndarray) -> dict[str, Any]:
@@ -382,7 +381,6 @@ def _agrees(array: np.ndarray, stored: np.ndarray) -> bool:
 
 def _check_network(file: _File, network: str) -> None:
     if file.manifest is None:
-        file.notes.append("no manifest: network, hashes and probes were not checked")
         return
     written = file.manifest["network"]
     if written != network:
@@ -538,8 +536,10 @@ def _open(path: Path) -> _File:
     kind = _kind(raw, path)
     manifest, members = (_open_npz if kind == "npz" else _open_csv)(raw, path)
     file = _File(path, kind, len(raw), digest, manifest, members)
-    if manifest is not None:
-        _check_inventory(file)
+    if manifest is None:
+        file.notes.append("no manifest: network, hashes and probes were not checked")
+    else:
+        _check_inventory(file, manifest)
     return file
 
 
@@ -548,7 +548,8 @@ def _bytes(path: Path) -> bytes:
         if not stat.S_ISREG(path.stat().st_mode):
             raise Refusal("E140", "this is no file", str(path), "give a weights file")
         with path.open("rb") as stream:
-            raw = stream.read(LIMIT + 1)
+            size = os.fstat(stream.fileno()).st_size
+            raw = stream.read(min(size, LIMIT) + 1)  # read(n) allocates n at once
     except OSError as error:
         what = f"cannot be read: {error.strerror or error}"
         raise Refusal("E140", what, str(path), "check the path") from error
@@ -591,9 +592,9 @@ def _refuse_foreign(suffix: str, path: Path) -> NoReturn:
     raise Refusal("E125", what, str(path), fix)
 
 
-def _check_inventory(file: _File) -> None:
+def _check_inventory(file: _File, manifest: dict[str, Any]) -> None:
     """Compare the members of a file with its manifest, before anything is unpacked."""
-    listed = file.manifest["arrays"] if file.manifest else {}
+    listed = manifest["arrays"]
     if missing := [name for name in listed if name not in file.members]:
         what = f"the manifest lists {', '.join(missing)}, but the file lacks it"
         raise Refusal("E107", what, str(file.path), _AGAIN)

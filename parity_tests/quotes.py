@@ -95,7 +95,7 @@ def _comments(source):
 def _assignments(function, source, comments):
     """Texts of the assignments that have to be quoted, in the order of the source."""
     return [
-        _text(node, source, comments)
+        _text(node, source)
         for node in _statements(function.body)
         if _is_assignment(node) and not _free(node, comments) and not _bookkeeping(node)
     ]
@@ -126,28 +126,28 @@ def _bookkeeping(node):
     """Whether an assignment only puts away what is there already."""
     if not isinstance(node, ast.Assign):
         return False
-    if _is_empty(node.value):
-        return True
-    targets = [leaf for target in node.targets for leaf in _leaves(target)]
-    kept = all(
-        _is_entry(leaf)
-        or (isinstance(leaf, ast.Name) and leaf.id in ("cache", "caches"))
-        for leaf in targets
+    return all(
+        ast.unparse(value) in ("[]", "{}")
+        or (_is_store(target) and _computes_nothing(value))
+        for each in node.targets
+        for target, value in _one_by_one(each, node.value)
     )
-    return kept and _computes_nothing(node.value)
 
 
-def _leaves(target):
-    if isinstance(target, (ast.Tuple, ast.List)):
-        return [leaf for element in target.elts for leaf in _leaves(element)]
-    return [target]
+def _one_by_one(target, value):
+    """``a, b = x, y`` as (a, x), (b, y); anything else as it stands."""
+    both = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+    if both and len(target.elts) == len(value.elts):
+        return list(zip(target.elts, value.elts, strict=True))
+    return [(target, value)]
 
 
-def _is_empty(value):
-    """``[]``, ``{}``, ``{}, []``."""
-    if isinstance(value, ast.Tuple):
-        return bool(value.elts) and all(_is_empty(element) for element in value.elts)
-    return ast.unparse(value) in ("[]", "{}")
+def _is_store(target):
+    """Whether things are put away here: a cache, an entry of a dict, several entries."""
+    if isinstance(target, ast.Tuple):
+        return all(_is_entry(element) for element in target.elts)
+    named = isinstance(target, ast.Name) and target.id in ("cache", "caches")
+    return named or _is_entry(target)
 
 
 def _is_entry(target):
@@ -170,20 +170,13 @@ def _computes_nothing(value):
     return all(isinstance(part, _PLAIN) for part in ast.walk(value))
 
 
-def _text(node, source, comments):
+def _text(node, source):
     """The lines of a statement, without indentation and without comments."""
-    lines = source.splitlines()
-    text = []
-    for number in range(node.lineno, node.end_lineno + 1):
-        line = lines[number - 1].encode()
-        stop = node.end_col_offset if number == node.end_lineno else None
-        start = node.col_offset if number == node.lineno else None
-        line = line[start:stop].decode()
-        if number != node.end_lineno and number in comments:
-            line = lines[number - 1][start : comments[number][0]]
-        if line.strip():
-            text.append(line.strip())
-    return tuple(text)
+    segment = ast.get_source_segment(source, node)
+    lines = segment.splitlines()
+    for line, (column, _, _) in _comments(segment).items():
+        lines[line - 1] = lines[line - 1][:column]
+    return tuple(line.strip() for line in lines if line.strip())
 
 
 def _escapes(forward, comments):

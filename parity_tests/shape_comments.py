@@ -9,10 +9,11 @@ target::
     z, cache = dense_forward(...)        # (B, N)            speaks of the first target
     h = f.reshape(B * T, H // 2)         # (B*T, H/2)        + - * / and parentheses
 
-A capital letter is one number within one call of a function. A letter that first occurs
-in the body of a loop is one number within one turn of it: N units of *this* layer. Where
-Keras says None, anything fits. A promise with a letter that is not known yet waits until
-a later one settles it.
+A capital letter is one number within one call of a function; in a file that `sizes`
+speaks of, it is the number given there. A letter that first occurs in the body of a loop
+is one number within one turn of it: N units of *this* layer. Where Keras says None,
+anything fits. A promise with a letter that is not known yet waits until a later one
+settles it.
 
 `install` adds the checks while packages are imported, `unreached` lists promises that
 never came true because nothing ran them, and `complaints` lists comments that look like
@@ -36,6 +37,7 @@ from pathlib import Path
 
 reached = set()  # "scratch/lstm.py:42" of every promise that was kept
 lies = []  # every promise that was broken, even where someone caught the exception
+sizes = {}  # "scratch/lstm.py" -> {"D": 5, ...}: what letters mean in that file
 _promises = {}  # where -> Promise, of the modules imported under the hook
 
 
@@ -295,9 +297,10 @@ def _fits(shapes, each, node):
 class Letters:
     """The numbers that letters stand for in one call of one function."""
 
-    def __init__(self):
-        self.known = {}  # letter -> number
-        self.since = {}  # letter -> where it got it
+    def __init__(self, path):
+        given = sizes.get(path, {})
+        self.known = {letter: n for letter, n in given.items() if isinstance(n, int)}
+        self.since = dict.fromkeys(self.known, "sizes")  # letter -> where it got it
         self.waiting = []  # (axis, size, claim) that have an unknown letter
         self.before = {}  # loop -> what was known when it began
 
@@ -315,12 +318,12 @@ class Letters:
         promise = _promises[where]
         claim = _Claim(promise)
         for value, shape in _pairs(promise, values):
-            sizes = _sizes(value, promise)
-            if len(sizes) != len(shape):
-                self.lie(promise, f"is {sizes}")
-            for each, size in zip(shape, sizes, strict=True):
+            found = _shape_of(value, promise)
+            if len(found) != len(shape):
+                self.lie(promise, f"is {found}")
+            for one, size in zip(shape, found, strict=True):
                 claim.open += 1
-                self.waiting.append((each, size, claim))
+                self.waiting.append((one, size, claim))
             claim.values += 1
         self.settle()
         claim.finish()
@@ -392,7 +395,7 @@ def _pairs(promise, values):
     return [(value, promise.shapes[0]) for value in values]
 
 
-def _sizes(value, promise):
+def _shape_of(value, promise):
     """The shape of an array of any library, as a tuple of numbers and None."""
     if isinstance(value, Number) and not hasattr(value, "shape"):
         return ()
@@ -411,8 +414,8 @@ LETTERS, NEW_LETTERS = "__letters__", "__Letters__"
 class _Insert(ast.NodeTransformer):
     """Put a check behind every assignment that carries a promise."""
 
-    def __init__(self, promises):
-        self.promises = promises
+    def __init__(self, promises, path):
+        self.promises, self.path = promises, path
 
     def visit_Module(self, node):
         """One set of letters for each call of a function, and one for the module."""
@@ -420,7 +423,9 @@ class _Insert(ast.NodeTransformer):
         first = 0 if ast.get_docstring(node, clean=False) is None else 1
         while first < len(node.body) and _is_future(node.body[first]):
             first += 1
-        node.body[first:first] = _statement(f"{LETTERS} = {NEW_LETTERS}()", node)
+        node.body[first:first] = _statement(
+            f"{LETTERS} = {NEW_LETTERS}({self.path!r})", node
+        )
         return node
 
     visit_FunctionDef = visit_AsyncFunctionDef = visit_Module  # noqa: N815
@@ -465,7 +470,7 @@ def instrument(source, path):
     """Syntax tree of a source text with its promises as checks."""
     promises, _ = read(source, path)
     _promises.update({promise.where: promise for promise in promises.values()})
-    return ast.fix_missing_locations(_Insert(promises).visit(ast.parse(source)))
+    return ast.fix_missing_locations(_Insert(promises, path).visit(ast.parse(source)))
 
 
 class _Loader(importlib.machinery.SourceFileLoader):

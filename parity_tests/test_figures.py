@@ -16,7 +16,7 @@ import pytest
 
 from nn_parity import figures
 from nn_parity.figures.labels import number, power, spread
-from nn_parity.figures.style import LOOKS, looks
+from nn_parity.figures.style import LOOKS, NEGATIVE, POSITIVE, looks
 
 ROOT = Path(figures.__file__).parents[2]
 FOUR = ("scratch", "torch", "keras", "jax")
@@ -92,10 +92,15 @@ def confusion_words():
     return figures.confusion_matrix(truth, said, names, title="fashion")
 
 
+def first_layer():
+    W = np.random.default_rng(2).standard_normal((784, 16))
+    W[3, 5] = 6.0  # the largest is positive, and there is only one of its size
+    return W
+
+
 @functools.cache
 def weights():
-    W = np.random.default_rng(2).standard_normal((784, 16))
-    return figures.first_layer_weights(W, (28, 28), title="weights")
+    return figures.first_layer_weights(first_layer(), (28, 28), title="weights")
 
 
 @functools.cache
@@ -148,7 +153,7 @@ def region():
 @functools.cache
 def region_corners():
     corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1.0]])
-    grid = np.add.outer(np.linspace(0, 1, 5), np.linspace(0, 1, 5)) / 2
+    grid = np.add.outer(np.linspace(0, 0.5, 5), np.linspace(0, 0.25, 3))  # (y, x)
     return figures.decision_region(
         grid, corners, [0, 1, 1, 0], corners, title="corners", extent=(0, 1, 0, 1)
     )
@@ -261,6 +266,7 @@ ALL = (
 each_figure = pytest.mark.parametrize("draw", ALL, ids=lambda draw: draw.__name__)
 
 
+@functools.cache
 def words(figure):
     """All texts of a figure that are really drawn, with their places in pixels."""
     from matplotlib.text import Text
@@ -319,7 +325,7 @@ def test_both_files_repeat_to_the_byte(draw, tmp_path):
 
 
 def test_another_process_with_other_settings_writes_the_same_bytes(tmp_path):
-    (tmp_path / "matplotlibrc").write_text("font.size: 30\nsvg.fonttype: none\n")
+    (tmp_path / "matplotlibrc").write_text("font.size: 30\naxes.linewidth: 9\n")
     script = (
         "import sys, hashlib, warnings; warnings.simplefilter('error')\n"
         "from pathlib import Path\n"
@@ -445,9 +451,17 @@ def test_a_long_run_keeps_its_worst_step_and_its_gate():
     written = texts(figure)
     assert {"gated: steps 1 to 30", "reported only", "gate 10⁻⁵"} <= set(written)
     assert "each point: largest of up to 54 steps" in written
-    # No point mixes gated steps with later ones: each of the first 30 has its own.
-    steps = np.unique(drawn[LOOKS["torch"].colour][:, 0])
-    assert set(range(1, 31)) <= set(steps.tolist())
+
+
+@pytest.mark.parametrize(("steps", "gated"), [(2250, 30), (3000, 301), (1000, 500)])
+def test_no_point_mixes_gated_steps_with_later_ones(steps, gated):
+    late = np.where(np.arange(1, steps + 1) > gated, 1.5, 1.0)
+    curves = {"scratch": np.ones(steps), "jax": late}
+    figure = figures.loss_curves(curves, title="late", gate=1e-10, gated_steps=gated)
+    x, y = points(figure.axes[1])[LOOKS["jax"].colour].T
+    assert x[y == 0.5].min() > gated
+    assert x[y < 0.5].max() <= gated
+    assert "jax (over the gate)" not in texts(figure)
 
 
 def test_broken_curves_are_named():
@@ -518,21 +532,22 @@ def test_misclassified_shows_who_disagrees():
     assert any(text.startswith(count) for text in written)
     assert "none of the 360 images is misclassified" in texts(wrong_none())
     few = figures.misclassified(images, truth, predictions, title="few", limit=2)
-    assert sum("→" in text for text in texts(few)) == 2
+    assert sum(text.endswith("→ ?") for text in texts(few)) == 2
     with pytest.raises(ValueError, match="keras"):
         figures.misclassified(images, truth, {"keras": truth[:5]}, title="refused")
 
 
-def test_weights_share_a_scale_that_is_symmetric():
-    W = np.random.default_rng(2).standard_normal((784, 16))
+def test_weights_share_a_scale_that_is_symmetric(monkeypatch):
+    W = first_layer()
     figure = weights()
     shown = [ax.images[0] for ax in figure.axes if ax.images]
     assert len(shown) == 16
     for n, picture in enumerate(shown):
         assert picture.get_clim() == (-np.abs(W).max(), np.abs(W).max())
         np.testing.assert_array_equal(picture.get_array(), W[:, n].reshape(28, 28))
-    many = figures.first_layer_weights(np.zeros((4, 70)), (2, 2), title="zeros")
-    assert "the first 64 of 70 units" in texts(many)
+    monkeypatch.setattr("nn_parity.figures.pictures._MOST_UNITS", 3)
+    many = figures.first_layer_weights(np.zeros((4, 5)), (2, 2), title="zeros")
+    assert "the first 3 of 5 units" in texts(many)
     for refused in (np.zeros((5, 2)), np.zeros(4), np.full((4, 1), np.nan)):
         with pytest.raises(ValueError, match="expected"):
             figures.first_layer_weights(refused, (2, 2), title="refused")
@@ -549,8 +564,19 @@ def test_a_region_writes_the_p_of_each_query():
         assert f"{name}\np = {number(p, 3)}" in written
     assert {"p = 0.5", "rejected", "hired", "query"} <= set(written)
     # Values of a grid are interpolated, and the sign says so.
-    corners = "\n".join(texts(region_corners()))
-    assert all(f"p ≈ {p}" in corners for p in ("0", "0.500", "1.000"))
+    corners = texts(region_corners())
+    for x, y in itertools.product((0, 1), (0, 1)):
+        assert f"({x}, {y})\np ≈ {number(x / 4 + y / 2, 3)}" in corners
+
+
+def test_the_half_line_lies_where_p_is_one_half():
+    for figure, p in (
+        (region(), sigmoid_of_sum),
+        (region_corners(), lambda at: at @ [0.25, 0.5]),
+    ):
+        line = figure.axes[0].collections[-1].get_paths()[0].vertices
+        assert len(line) > 1
+        np.testing.assert_allclose(p(line), 0.5, atol=1e-3)
 
 
 def test_a_constant_region_has_no_half_line():
@@ -594,6 +620,34 @@ def test_a_diagram_writes_every_weight_and_bias(sizes):
     assert sorted(numbers) == sorted(expected)
     biases = [f"b = {number(b)}" for k, a in params.items() if k[0] == "b" for b in a]
     assert sorted(t for t in written if t.startswith("b = ")) == sorted(biases)
+    names = [t for t in written if re.fullmatch(r"[xhp][\d.]*", t)]
+    assert len(set(names)) == len(names) == sum(sizes)
+
+
+def test_each_weight_stands_on_its_own_line():
+    params = layered_params(2, 4, 3, 1)
+    figure = figures.network_diagram(params, ["tanh"] * 3, title="places")
+    ax = figure.axes[0]
+    places = {t.get_text(): np.array(t.get_position()) for t in ax.texts}
+    lines = [line for line in ax.lines if line.get_alpha()]
+    layers = sorted({float(x) for line in lines for x in line.get_xdata()})
+    largest = max(np.abs(W).max() for name, W in params.items() if name[0] == "W")
+    for left, right, k in zip(layers, layers[1:], (1, 2, 3), strict=False):
+        here = [line for line in lines if line.get_xdata()[0] == left]
+        # Units are numbered from the top.
+        sources, targets = (
+            sorted({float(line.get_ydata()[end]) for line in here}, reverse=True)
+            for end in (0, 1)
+        )
+        for line in here:
+            low, high = line.get_ydata()
+            weight = params[f"W_{k}"][sources.index(low), targets.index(high)]
+            x, y = places[number(weight)]
+            assert y == pytest.approx(np.interp(x, [left, right], [low, high]))
+            assert line.get_color() == (POSITIVE if weight > 0 else NEGATIVE)
+            assert line.get_linewidth() == pytest.approx(
+                0.8 + 5 * abs(weight) / largest
+            )
 
 
 @pytest.mark.parametrize(
@@ -614,6 +668,11 @@ def test_networks_that_cannot_be_drawn_are_refused(params, activations, message)
 
 def test_a_fit_needs_as_many_values_as_inputs():
     assert {"scratch", "torch", "keras", "jax", "target"} <= set(texts(fit()))
+    x = np.array([2.0, 0.0, 1.0])
+    figure = figures.line_fit(x, x, {"torch": -x[:, None]}, title="f(x) = -x")
+    line = figure.axes[0].lines[0]
+    assert line.get_color() == LOOKS["torch"].colour
+    assert line.get_xydata().tolist() == [[0, 0], [1, -1], [2, -2]]
     with pytest.raises(ValueError, match="as many of each"):
         figures.line_fit([1, 2], [1, 2], {"scratch": [1]}, title="refused")
 
@@ -629,6 +688,17 @@ def test_speed_has_a_row_for_every_cell():
         start = f"{ratio:.2f}" if ratio < 10 else f"{ratio:.1f}"
         assert any(text.startswith(f"{start}  (") for text in written)
     assert {"train-step", "train-epoch", "inference", "jax, lean"} <= set(written)
+    drawn = {}
+    for ax in speed().axes:
+        for line in ax.lines:
+            if line.get_marker() not in ("", "None", None):
+                drawn.setdefault(ax.get_title(loc="left"), []).append(
+                    (float(line.get_xdata()[0]), line.get_color())
+                )
+    for kind, part in table.dropna(subset="ratio_to_scratch").groupby("kind"):
+        looked = [LOOKS[name].colour for name in part["framework"]]
+        expected = list(zip(part["ratio_to_scratch"], looked, strict=True))
+        assert drawn[kind] == expected
     both = pd.concat([table, table.assign(dtype="float64")])
     assert "inference, float64" in texts(figures.speed_ratios(both))
     with pytest.raises(ValueError, match="ratio_hi"):

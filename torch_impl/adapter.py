@@ -1,4 +1,4 @@
-"""The adapter: one network in PyTorch, reached through NumPy arrays with canonical names."""
+"""The adapter: one PyTorch network, reached through arrays with canonical names."""
 
 from contextlib import contextmanager
 
@@ -33,10 +33,11 @@ class Adapter:
         with torch.device("meta"):  # no storage yet: PyTorch draws no initial weights
             model = network.Model(sizes, recipe)
         self.model = model.to_empty(device="cpu").to(self.dtype)
-        variables = dict(self.model.named_parameters()) | dict(self.model.named_buffers())
+        parameters, buffers = self.model.named_parameters(), self.model.named_buffers()
+        variables = dict(parameters) | dict(buffers)
         for variable in variables.values():
             variable.detach().zero_()
-        # Integers are counters (num_batches_tracked of batch norm) and change no result.
+        # An integer only counts (num_batches_tracked of batch norm): no result needs it.
         self.variables = {n: v for n, v in variables.items() if v.is_floating_point()}
         self._sort(expand(network.WEIGHTS, self.variables))
         one = {"loss": (("",), getattr(network, "loss", None), "optimizer")}
@@ -75,13 +76,15 @@ class Adapter:
         for weight in self.frozen:
             if self.variables[weight.native].any():
                 raise RuntimeError(f"{weight.native} is frozen at zero, and has moved")
-        return tuple(to_canonical(ws, self.variables) for ws in (self.trained, self.state))
+        params = to_canonical(self.trained, self.variables)
+        return params, to_canonical(self.state, self.variables)
 
     def optimizer_state(self):
         """Return "t" ("t/<player>" for several), "m/W", "v/W": zeros before step 1."""
-        players = self.players.items()
-        state = {self._t(name): np.array(player.t, np.int64) for name, player in players}
-        for _, player in players:
+        state = {}
+        for name, player in self.players.items():
+            state[self._t(name)] = np.array(player.t, np.int64)
+        for player in self.players.values():
             for moment in player.moments:
                 arrays = to_canonical(player.weights, player.slots(moment))
                 state |= {f"{moment}/{name}": array for name, array in arrays.items()}
@@ -93,14 +96,14 @@ class Adapter:
         for name, player in self.players.items():
             player.set_t(int(state[self._t(name)]))
             for moment in player.moments:
-                arrays = {weight: state[f"{moment}/{weight}"] for weight in player.names}
+                arrays = {name: state[f"{moment}/{name}"] for name in player.names}
                 _copy(player.weights, arrays, player.slots(moment))
 
     def _t(self, name):
         return "t" if len(self.players) == 1 else f"t/{name}"
 
     def put(self, data):
-        """Arrays -> tensors: floats in the adapter's dtype, integers int64; idempotent."""
+        """Arrays to tensors, once: floats in the adapter's dtype, integers int64."""
         kinds = {"f": self.dtype, "i": torch.int64, "u": torch.int64, "b": torch.bool}
         tensors = {}
         for name, value in data.items():
@@ -140,7 +143,7 @@ class Adapter:
                 values = iter(one.gradients(loss, [batch[x] for x in inputs]))
                 natives = {weight.native: next(values) for weight in one.weights}
                 grads |= to_canonical(one.weights, natives)
-                grads |= {f"d/{x}": np.array(next(values).numpy(), order="C") for x in inputs}
+                grads |= {f"d/{x}": next(values).numpy().copy() for x in inputs}
         return losses, grads
 
     def _projection(self, prediction, upstream):
@@ -162,7 +165,7 @@ class Adapter:
                 buffer.copy_(value)
 
     def update(self, grads, *, lr):
-        """One optimizer step with these gradients; who is not among them stays as it is.
+        """One optimizer step with these gradients; parameters without one stay.
 
         With several players, those step that have a gradient in ``grads``. "d/x" is
         passed over; ValueError for an unknown name or a wrong shape.
@@ -178,8 +181,10 @@ class Adapter:
         """Train on one batch, player after player, each with its own forward."""
         self.model.train()
         batch = self.put(batch)
-        players = self.players.items()
-        return {name: player.step(self.model, batch, lr).item() for name, player in players}
+        losses = {}
+        for name, player in self.players.items():
+            losses[name] = player.step(self.model, batch, lr).item()
+        return losses
 
     def run_epoch(self, data, order, noise, lr, *, variant):
         """Train on the examples in the given order; return {player: losses}.
@@ -189,12 +194,12 @@ class Adapter:
         data : mapping
             Arrays (N, ...), or what `put` made of them.
         order : (N,) int array
-            The permutation; cut into batches of recipe["batch_size"] and a smaller rest.
+            The permutation; cut into batches of recipe["batch_size"], and the rest.
         noise : mapping
             Arrays (N, ...): row i belongs to the i-th example of the epoch.
         lr : float, or one value per step
         variant : {"idiomatic", "lean"}
-            Which loop of epoch.py: the epoch's mean loss, or the loss of every step.
+            Which loop of epoch.py; the epoch's mean loss, or the loss of every step.
         """
         run = {"idiomatic": epoch.idiomatic, "lean": epoch.lean}[variant]
         data, order = self.put(data), self.put({"order": order})["order"]

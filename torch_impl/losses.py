@@ -37,9 +37,8 @@ def half_squared_error(prediction, y):
 
 def _same_shape(prediction, y):
     if prediction.shape != y.shape:  # PyTorch would broadcast (B, 1) and (B,) to (B, B)
-        raise ValueError(
-            f"prediction {tuple(prediction.shape)} and target {tuple(y.shape)} differ in shape"
-        )
+        shapes = f"prediction {tuple(prediction.shape)}, y {tuple(y.shape)}"
+        raise ValueError(f"{shapes}: they differ -> give y the shape of the prediction")
 
 
 LOSSES = {

@@ -41,7 +41,7 @@ class Model(nn.Module):
 
     def forward(self, batch):
         x = batch["x"]                   # (B, T, D)
-        h, (_, c) = self.lstm(x)         # (B, T, H), (1, B, H)  (1)-(5): all h', last c'
+        h, (_, c) = self.lstm(x)         # (B, T, H), (1, B, H)  (1)-(5)
         c = c[0]                         # (B, H)
         prediction = self.out(h[:, -1])  # (B, K)  (6)
         return {"h": h, "c": c, "prediction": prediction}

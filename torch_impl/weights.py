@@ -1,4 +1,4 @@
-"""Canonical weights <-> PyTorch's: what a WEIGHTS table is made of, and how it is read."""
+"""Canonical weights and PyTorch's: what a WEIGHTS table is made of, and its reading."""
 
 import re
 from collections.abc import Callable
@@ -18,8 +18,8 @@ class Weight:
     Parameters
     ----------
     native : str
-        Name in ``named_parameters()`` or ``named_buffers()``. ``{l}`` stands for a layer
-        number, ``{l-1}`` for one that PyTorch counts from 0.
+        Name in ``named_parameters()`` or ``named_buffers()``. ``{l}`` stands for the
+        number of a layer, ``{l-1}`` for one that PyTorch counts from 0.
     canonical : tuple of str
         Names of the arrays it is made of; none for a variable that is frozen at zero.
     to_native : callable
@@ -40,12 +40,15 @@ FROZEN = (lambda: 0, lambda a: ())
 
 
 def expand(table, variables):
-    """Put numbers for ``{l}``; ValueError unless each variable is in exactly one entry."""
+    """Put numbers for ``{l}``; ValueError unless each variable is in just one entry."""
     entries = [entry for weight in table for entry in _numbered(weight, variables)]
     mapped = [entry.native for entry in entries]
     twice = {name for name in mapped if mapped.count(name) > 1}
     if wrong := set(variables) ^ set(mapped) | twice:
-        raise ValueError(f"{sorted(wrong)}: not one variable, one entry -> mend WEIGHTS")
+        raise ValueError(
+            f"{sorted(wrong)}: a variable without its one entry of WEIGHTS, or an entry"
+            " without its variable -> mend WEIGHTS"
+        )
     return entries
 
 
@@ -85,7 +88,8 @@ def check(what, arrays, expected):
     unknown = sorted(arrays.keys() - expected)
     if missing or unknown:
         raise ValueError(
-            f"{what}: missing {missing}, unknown {unknown} -> give {', '.join(expected)}"
+            f"{what}: missing {missing}, unknown {unknown}"
+            f" -> give exactly {', '.join(expected)}"
         )
     for name, array in arrays.items():
         if np.shape(array) != expected[name].shape:

@@ -1,0 +1,50 @@
+# make compare   set up once, then run the main job on bundled data
+# make test      set up once, then pass the tests
+#
+# PYTHON       the interpreter to start from (3.11, 3.12 or 3.13)
+# TORCH_INDEX  where the CPU build of PyTorch comes from; on Linux the default index has
+#              only the CUDA build (gigabytes). Empty: take the default index's build.
+# ARGS         passed on, for example: make compare ARGS="hiring --seed 3"
+
+PYTHON ?= python3
+CPU_INDEX := https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?= $(shell $(PYTHON) tools/reachable.py $(CPU_INDEX))
+ARGS ?=
+
+PIP := .venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt
+INDEX = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+FILES := pyproject.toml constraints.txt
+
+.PHONY: setup compare test lint wheelhouse clean
+
+setup: .venv/ready
+
+.venv/ready: $(FILES)
+	$(PYTHON) tools/version.py
+	$(PYTHON) -m venv .venv
+	$(PIP) $(INDEX) -e ".[all,test]"
+	@touch .venv/ready
+
+.venv/ready-dev: .venv/ready
+	$(PIP) $(INDEX) -e ".[all,dev]"
+	@touch .venv/ready-dev
+
+compare: setup
+	.venv/bin/python -m nn_parity compare $(ARGS)
+
+test: setup
+	.venv/bin/python -m pytest -n 2 $(ARGS)
+
+lint: .venv/ready-dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check nn_parity parity_tests
+	.venv/bin/lint-imports
+	.venv/bin/mypy
+
+# A folder with everything for a class without internet; install from it with
+#   pip install --no-index --find-links wheelhouse -c constraints.txt "nn-parity[all]"
+wheelhouse: setup
+	.venv/bin/python -m pip wheel -w wheelhouse -c constraints.txt $(INDEX) ".[all,test]"
+
+clean:
+	rm -rf .venv build dist wheelhouse

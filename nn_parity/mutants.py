@@ -1,0 +1,170 @@
+"""Deliberate bugs: each must turn the suite red, or the suite cannot be trusted.
+
+A mutant is one replaced line of one implementation, listed in that package's
+``mutants.py`` as ``(file, old text, new text, what is wrong)``. It is applied to a copy of
+the packages, and the checks run there in fresh processes.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from nn_parity import crew, environment, registry
+from nn_parity.errors import Refusal
+
+ROOT = Path(__file__).parent.parent
+COPIED = (*registry.PACKAGES.values(), "nn_parity", "parity_tests")
+TIMEOUT = 300.0
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One deliberate bug."""
+
+    framework: str
+    file: str
+    old: str
+    new: str
+    what: str
+
+    @property
+    def path(self) -> Path:
+        """File below the root."""
+        return Path(registry.PACKAGES[self.framework]) / self.file
+
+    def apply(self, root: Path) -> bool:
+        """Change the copy under ``root``; return whether code changed, not only text.
+
+        Raises
+        ------
+        Refusal
+            E403 if the old text does not stand in the file exactly once.
+        """
+        path = root / self.path
+        source = path.read_text(encoding="utf-8")
+        if source.count(self.old) != 1:
+            raise Refusal(
+                "E403",
+                f"{source.count(self.old)} places match {self.old!r}, one was expected",
+                str(self.path),
+                "bring the package's mutants.py up to date",
+            )
+        mutated = source.replace(self.old, self.new)
+        path.write_text(mutated, encoding="utf-8")
+        return ast.dump(ast.parse(source)) != ast.dump(ast.parse(mutated))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a mutant: ``killed_by`` is the check that noticed, or ""."""
+
+    mutant: Mutant
+    killed_by: str
+    said: str
+    seconds: float
+
+
+def listed(frameworks: Sequence[str]) -> list[Mutant]:
+    """Return the mutants of these implementations, in the order of their files."""
+    return [
+        Mutant(framework, *fields)
+        for framework in frameworks
+        for fields in import_module(f"{registry.PACKAGES[framework]}.mutants").MUTANTS
+    ]
+
+
+def run(
+    mutants: Sequence[Mutant],
+    reference: Path,
+    say: Callable[[Verdict], None] = lambda verdict: None,
+) -> list[Verdict]:
+    """Try every mutant, as many at once as there are cores.
+
+    Parameters
+    ----------
+    reference : Path
+        A run of `nn_parity.parity` by the healthy code.
+    say : callable
+        Told each verdict as it comes.
+    """
+
+    def judged(mutant: Mutant) -> Verdict:
+        verdict = judge(mutant, reference)
+        say(verdict)
+        return verdict
+
+    with ThreadPoolExecutor(environment.cores()) as pool:
+        return list(pool.map(judged, mutants))
+
+
+def judge(mutant: Mutant, reference: Path) -> Verdict:
+    """Apply one mutant to a copy and run the checks until one notices."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        root = Path(folder)
+        for package in COPIED:
+            skipped = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / package, root / package, ignore=skipped)
+        shutil.copy(ROOT / "pyproject.toml", root)
+        changes_code = mutant.apply(root)
+        for name, command in _checks(mutant, reference, changes_code):
+            noticed = _run(command, root)
+            if noticed is not None:
+                return Verdict(mutant, name, noticed, time.monotonic() - start)
+    return Verdict(mutant, "", "", time.monotonic() - start)
+
+
+def _checks(
+    mutant: Mutant, reference: Path, changes_code: bool
+) -> Iterator[tuple[str, list[str]]]:
+    """Name the checks that should notice, the quickest first."""
+    pytest = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    comments = [*pytest, "parity_tests/test_comments.py"]
+    if not changes_code:
+        yield "comments", comments
+        return
+    network = Path(mutant.file).stem
+    only = [network] if network in registry.networks() else []
+    agree = ["-m", "nn_parity.noticing", str(reference.resolve()), mutant.framework]
+    yield "agreement float64", [*agree, "float64", *only]
+    yield "agreement float32", [*agree, "float32", *only]
+    if mutant.framework == "scratch":
+        yield "gradients", [*pytest, "parity_tests/test_gradients.py"]
+    yield "probes", [*pytest, "parity_tests/test_probes.py", "-k", mutant.framework]
+    yield "loading", [*pytest, "parity_tests/test_loading.py", "-k", mutant.framework]
+    yield "comments", comments
+
+
+def _run(arguments: list[str], root: Path) -> str | None:
+    """Return what a failing check said, or None if it passed."""
+    env = crew.environment(1, root / ".keras") | {"PYTHONPATH": str(root)}
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter
+            [sys.executable, "-P", *arguments],
+            cwd=root,
+            env=env | {"PYTEST_ADDOPTS": ""},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=TIMEOUT,
+            start_new_session=True,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no end within {TIMEOUT:g} s"
+    if done.returncode == 0:
+        return None
+    lines = (done.stdout + os.linesep + done.stderr).strip().splitlines()
+    telling = [ln for ln in lines if ln.startswith(("E  ", "NOTICED", "FAILED"))]
+    return (telling or lines or ["?"])[0][:200]

@@ -1,0 +1,61 @@
+"""Check one implementation against a healthy run, case by case, and stop at the first row.
+
+``python -m nn_parity.noticing REFERENCE_RUN FRAMEWORK DTYPE [NETWORK...]`` ends with exit
+code 1 and the line of the failed row if anything differs.
+"""
+
+import sys
+from pathlib import Path
+
+from nn_parity import agreement, registry, results, transcripts
+from nn_parity.agreement import Cell
+from nn_parity.protocol import Case
+from nn_parity.transcripts import Transcript
+
+
+def first_failure(
+    run: results.Run, framework: str, dtype: str, networks: tuple[str, ...]
+) -> str | None:
+    """Return the reason of the first row that fails, or None."""
+    for network in networks:
+        for case in registry.spec(network).cases:
+            ours = transcripts.record(case, framework, dtype, lambda text: None)
+            for cell, got, reference in _pairs(run, case, framework, dtype, ours):
+                for row in agreement.failures(agreement.compare(cell, got, reference)):
+                    return f"{case.name} {row['quantity']} {row['reason']}"
+    return None
+
+
+def _pairs(
+    run: results.Run, case: Case, framework: str, dtype: str, ours: Transcript
+) -> list[tuple[Cell, Transcript, Transcript]]:
+    """Whom to compare: scratch with its truth and with the healthy others."""
+    if framework != "scratch":
+        reference = run.transcript(case, "scratch", dtype)
+        return [(Cell(case, framework, dtype), ours, _compared(reference))]
+    own = Cell(case, "scratch", dtype), _compared(ours), agreement.truth(ours)
+    others = [
+        (Cell(case, f, dtype), run.transcript(case, f, dtype), _compared(ours))
+        for f in run.environment["frameworks"]
+        if f != "scratch" and run.transcript(case, f, dtype)
+    ]
+    return [own, *others]
+
+
+def _compared(transcript: Transcript) -> Transcript:
+    return {k: v for k, v in transcript.items() if not k.startswith("truth/")}
+
+
+def main() -> None:
+    """Print the first failure, if there is one."""
+    folder, framework, dtype, *networks = sys.argv[1:]
+    run = results.open_run(Path(folder))
+    chosen = tuple(networks) or registry.networks()
+    reason = first_failure(run, framework, dtype, chosen)
+    if reason is not None:
+        print(f"NOTICED {reason}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

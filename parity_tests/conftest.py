@@ -1,0 +1,97 @@
+"""What several test files share: one parity run, probe transcripts, the command line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from nn_parity import crew, registry, results, runs
+
+ROOT = Path(__file__).parent.parent
+INSTALLED = [f for f in registry.FRAMEWORKS if not registry.missing(f)]
+OTHERS = [f for f in INSTALLED if f != "scratch"]
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory):
+    """One folder for all processes of pytest-xdist."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+@pytest.fixture(scope="session")
+def parity_run(shared_folder):
+    """`nn-parity parity` of every network, installed framework and dtype; made once."""
+    folder = shared_folder / "parity"
+    with FileLock(shared_folder / "parity.lock"):
+        if not (folder / "status").exists():
+            runs.parity(frameworks=INSTALLED, out=folder)
+    return results.open_run(folder)
+
+
+@pytest.fixture(scope="session")
+def probes(shared_folder):
+    """Transcript of all probe networks in one framework and dtype."""
+
+    def record(framework, dtype):
+        path = shared_folder / f"probes-{framework}-{dtype}.npz"
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                module = [sys.executable, "-m", "parity_tests.probes.record"]
+                python([*module[1:], framework, dtype, str(path)])
+        with np.load(path) as stored:
+            return {name: stored[name] for name in stored.files}
+
+    return record
+
+
+def python(arguments, *, root=ROOT, folder=None, check=True):
+    """Run Python as a worker would run, on the packages under ``root``."""
+    env = crew.environment(1, Path("keras-home")) | {"PYTHONPATH": str(root)}
+    run = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder or root,
+        env=env | {"KERAS_HOME": str(root / ".keras-home-of-tests")},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    if check:
+        assert run.returncode == 0, run.stderr[-3000:]
+    return run
+
+
+@pytest.fixture
+def cli(tmp_path):
+    """Run the command line as a user does, in an empty folder."""
+
+    def command(*arguments, env=None, **options):
+        return subprocess.run(
+            [sys.executable, "-m", "nn_parity", *map(str, arguments)],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | (env or {}),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            **options,
+        )
+
+    return command
+
+
+def mnist_folder():
+    """Where the real MNIST lies, or None."""
+    candidates = [os.environ.get("NN_PARITY_DATA"), ROOT.parent / "shared/data/mnist"]
+    for folder in filter(None, candidates):
+        if (Path(folder) / "train-images-idx3-ubyte.gz").exists():
+            return Path(folder)
+    return None
+
+
+needs_mnist = pytest.mark.skipif(
+    mnist_folder() is None, reason="MNIST not found: set NN_PARITY_DATA to its folder"
+)

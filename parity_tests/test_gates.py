@@ -1,0 +1,160 @@
+"""The comparison itself can fail: each way of being wrong turns a row red."""
+
+import numpy as np
+import pytest
+
+from nn_parity import agreement, registry, tolerances
+from nn_parity.agreement import Cell
+
+CASE = registry.spec("mlp").cases[0]
+
+
+def reference():
+    rng = np.random.default_rng(0)
+    return {
+        "grad/W_1": rng.normal(size=(7, 5)),
+        "loss/loss": np.array(1.5),
+        "state/loaded/W_1": rng.normal(size=(7, 5)),
+        "trained/W_1@100 steps": rng.normal(size=(7, 5)),
+        "prediction/test@end": rng.normal(size=(20, 3)),
+        "curve/loss@100 steps": rng.random(100),
+        "state/m/W_1@50 updates": rng.normal(size=(50, 7, 5))
+        * np.logspace(0, -9, 7)[:, None],
+    }
+
+
+def rows(change, dtype="float64", framework="torch"):
+    ours = {key: value.copy() for key, value in reference().items()}
+    change(ours)
+    return {
+        (r["quantity"], r["tensor"]): r
+        for r in agreement.compare(Cell(CASE, framework, dtype), ours, reference())
+    }
+
+
+def failed(change, **options):
+    found = rows(change, **options).values()
+    return [(r["quantity"], r["tensor"]) for r in agreement.failures(list(found))]
+
+
+def test_equal_transcripts_pass():
+    assert failed(lambda t: None) == []
+
+
+@pytest.mark.parametrize("key", list(reference()))
+def test_a_missing_tensor_fails(key):
+    quantity, _, tensor = key.partition("/")
+    assert failed(lambda t: t.pop(key)) == [(quantity, tensor)]
+
+
+def test_a_tensor_too_many_fails():
+    assert failed(lambda t: t.update({"grad/W_9": np.ones(3)})) == [("grad", "W_9")]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_finite_fail_even_where_both_have_them(value):
+    def spoil(t):
+        t["grad/W_1"][2, 3] = value
+
+    assert failed(spoil) == [("grad", "W_1")]
+    ours, theirs = reference(), reference()
+    spoil(ours), spoil(theirs)
+    found = agreement.compare(Cell(CASE, "torch", "float64"), ours, theirs)
+    assert [r["tensor"] for r in agreement.failures(found)] == ["W_1"]
+
+
+def test_a_transposed_tensor_fails():
+    assert failed(lambda t: t.update({"grad/W_1": t["grad/W_1"].T})) == [
+        ("grad", "W_1")
+    ]
+
+
+def test_a_gradient_of_the_other_sign_fails_however_small_it_is():
+    """np.allclose(g, -g) passes for |g| ~ 1e-9: its atol does not know the tensor."""
+    tiny = reference() | {"grad/W_1": 1e-9 * reference()["grad/W_1"]}
+    turned = tiny | {"grad/W_1": -tiny["grad/W_1"]}
+    assert np.allclose(tiny["grad/W_1"], turned["grad/W_1"])
+    found = agreement.compare(Cell(CASE, "torch", "float64"), turned, tiny)
+    assert [r["tensor"] for r in agreement.failures(found)] == ["W_1"]
+
+
+def test_the_failure_line_names_tensor_index_values_error_and_gate():
+    def spoil(t):
+        t["grad/W_1"][2, 3] += 1e-6
+
+    row = rows(spoil)["grad", "W_1"]
+    want = reference()["grad/W_1"][2, 3]
+    for part in ("W_1[2, 3]", f"{want:.17g}", f"{want + 1e-6:.17g}", "error", "gate"):
+        assert part in row["reason"]
+    assert row["status"] == "failed"
+
+
+def test_a_gradient_gate_counts_roundoff_units():
+    scale = np.abs(reference()["grad/W_1"]).max()
+    u = tolerances.U["float64"]
+    assert failed(lambda t: t["grad/W_1"].__iadd__(60 * u * scale)) == []
+    assert failed(lambda t: t["grad/W_1"].__iadd__(70 * u * scale)) == [("grad", "W_1")]
+
+
+def test_small_rows_of_a_moment_count_as_much_as_large_ones():
+    def spoil(t):
+        t["state/m/W_1@50 updates"][30, 6] *= 1 + 1e-9  # a row of size 1e-9
+
+    assert failed(spoil) == [("state", "m/W_1@50 updates")]
+
+
+def test_a_gradient_that_is_zero_everywhere_compares_nothing():
+    zero = reference() | {"grad/W_1": np.zeros((7, 5))}
+    (row,) = agreement.failures(
+        agreement.compare(Cell(CASE, "torch", "float64"), zero, zero)
+    )
+    assert "vacuous" in row["reason"]
+
+
+def test_a_training_that_moved_nothing_compares_nothing():
+    still = reference()
+    still["trained/W_1@100 steps"] = still["state/loaded/W_1"]
+    (row,) = agreement.failures(
+        agreement.compare(Cell(CASE, "torch", "float64"), still, still)
+    )
+    assert "vacuous" in row["reason"]
+
+
+def test_another_decision_fails_unless_the_margin_is_below_the_gate():
+    def turn(t):
+        t["prediction/test@end"][4] = t["prediction/test@end"][4][::-1]
+
+    assert failed(turn) == [("prediction", "test@end")]
+    row = rows(turn)["prediction", "test@end"]
+    assert "1 of 20 decisions differ: 4 (" in row["reason"]
+
+    tie = reference()
+    tie["prediction/test@end"][4] = [2.0, 2.0 + 1e-12, 0.0]
+    turned = {k: v.copy() for k, v in tie.items()}
+    turned["prediction/test@end"][4] = [2.0 + 1e-12, 2.0, 0.0]
+    found = agreement.compare(Cell(CASE, "torch", "float64"), turned, tie)
+    assert list(agreement.failures(found)) == []
+    listed = [r["reason"] for r in found if r["quantity"] == "prediction"]
+    assert "1 of 20 decisions differ: 4 (0 for 1" in listed[0]
+
+
+def test_float32_predictions_are_reported_with_their_disagreements():
+    def turn(t):
+        t["prediction/test@end"][4] = t["prediction/test@end"][4][::-1]
+
+    row = rows(turn, dtype="float32")["prediction", "test@end"]
+    assert row["status"] == "reported"
+    assert row["passed"] == ""
+    assert "1 of 20" in row["reason"]
+
+
+def test_trainings_that_diverge_must_do_so_at_the_same_step():
+    ours = reference() | {"meta/diverged": np.array(7)}
+    theirs = reference() | {"meta/diverged": np.array(7)}
+    later = reference() | {"meta/diverged": np.array(8)}
+    cell = Cell(CASE, "torch", "float64")
+    assert list(agreement.failures(agreement.compare(cell, ours, theirs))) == []
+    (row,) = agreement.failures(agreement.compare(cell, ours, later))
+    assert row["status"] == "diverged"
+    (row,) = agreement.failures(agreement.compare(cell, ours, reference()))
+    assert row["reason"].endswith("in the reference None")

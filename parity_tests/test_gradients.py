@@ -1,0 +1,91 @@
+"""Scratch alone: its gradients are derivatives, in every dtype that it claims."""
+
+import numpy as np
+import pytest
+
+from nn_parity import inputs, registry
+
+CASES = [
+    (network, case.name)
+    for network in registry.networks()
+    for case in registry.spec(network).cases
+]
+SMOOTH = [c for c in CASES if "integers" not in c[1]]
+U = 2.0**-53
+
+
+def built(network, name, dtype, seed=0):
+    (case,) = (c for c in registry.spec(network).cases if c.name == name)
+    given = inputs.of(case, seed=seed)
+    adapter = registry.build("scratch", case, dtype=dtype)
+    adapter.load(given.params, given.state)
+    return adapter, given
+
+
+@pytest.mark.parametrize(("network", "name"), SMOOTH)
+def test_gradients_are_the_complex_step_derivative(network, name):
+    """f'(x) = Im f(x + ih) / h has no subtraction, so h = 1e-30 costs no digits."""
+    adapter, given = built(network, name, "float64")
+    _, grads = adapter.losses_and_grads(given.train)
+    stepped = registry.build("scratch", _case(network, name), dtype="complex128")
+    rng = np.random.default_rng(0)
+    for tensor, value in given.params.items():
+        direction = rng.normal(size=value.shape)
+        moved = given.params | {tensor: value + 1e-30j * direction}
+        stepped.load(moved, given.state)
+        losses, _ = stepped.losses_and_grads(given.train)
+        numeric = losses["loss"].imag / 1e-30
+        exact = (grads[tensor] * direction).sum()
+        scale = np.abs(grads[tensor] * direction).sum()
+        assert abs(exact - numeric) <= 64 * U * scale, tensor
+
+
+@pytest.mark.parametrize(("network", "name"), SMOOTH)
+def test_input_gradients_are_the_complex_step_derivative(network, name):
+    adapter, given = built(network, name, "float64")
+    _, grads = adapter.losses_and_grads(given.train)
+    stepped = registry.build("scratch", _case(network, name), dtype="complex128")
+    stepped.load(given.params, given.state)
+    direction = np.random.default_rng(1).normal(size=given.train["x"].shape)
+    moved = given.train | {"x": given.train["x"] + 1e-30j * direction}
+    losses, _ = stepped.losses_and_grads(moved)
+    scale = np.abs(grads["d/x"] * direction).sum()
+    exact = (grads["d/x"] * direction).sum()
+    assert abs(exact - losses["loss"].imag / 1e-30) <= 64 * U * scale
+
+
+@pytest.mark.parametrize(("network", "name"), CASES)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
+def test_results_keep_the_dtype_of_the_parameters(network, name, dtype):
+    adapter, given = built(network, name, dtype)
+    outputs = adapter.forward(given.train, train=True)
+    _, grads = adapter.losses_and_grads(given.train)
+    for tensor, value in (outputs | grads).items():
+        assert value.dtype == np.dtype(dtype), tensor
+
+
+@pytest.mark.parametrize(("network", "name"), CASES)
+def test_workspace_changes_no_bit(network, name):
+    """The lean epoch runs the same lines on memory that it uses again."""
+    ends = []
+    for variant in ("lean", "idiomatic"):
+        adapter, given = built(network, name, "float32")
+        order = np.random.default_rng(0).permutation(len(given.train["x"]))
+        for _ in range(3):
+            losses = adapter.run_epoch(given.train, order, {}, 0.1, variant=variant)
+        ends.append(adapter.export()[0] | losses)
+    for tensor, value in ends[0].items():
+        np.testing.assert_array_equal(value, ends[1][tensor], err_msg=tensor)
+
+
+def test_nothing_that_was_given_is_changed():
+    adapter, given = built("mlp", "sigmoid", "float64")
+    before = {n: a.copy() for n, a in (given.params | given.train).items()}
+    adapter.step(given.train, lr=0.1)
+    adapter.run_epoch(given.train, np.arange(11), {}, 0.1, variant="lean")
+    for name, value in (given.params | given.train).items():
+        np.testing.assert_array_equal(value, before[name], err_msg=name)
+
+
+def _case(network, name):
+    return next(c for c in registry.spec(network).cases if c.name == name)
