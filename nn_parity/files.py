@@ -16,7 +16,7 @@ from nn_parity.errors import Refusal
 def write(path: Path, fill: Callable[[IO[bytes]], Any]) -> None:
     """Let ``fill`` write into a temporary neighbour, sync it, move it to ``path``."""
     with out_of_space(path):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as stream:
                 fill(stream)

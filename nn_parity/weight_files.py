@@ -50,16 +50,16 @@ _COLUMNS = ["tensor", "index", "value"]
 _AGAIN = "get the file again, or write it anew with `nn-parity weights export FILE`"
 
 _TORCH = (
-    "import numpy, torch; w = torch.load('{0}', weights_only=True); "
-    "numpy.savez('weights.npz', **{{k: v.numpy() for k, v in w.items()}})"
+    "import numpy, torch; w = torch.load('FILE', weights_only=True); "
+    "numpy.savez('weights.npz', **{k: v.numpy() for k, v in w.items()})"
 )
 _KERAS = (
-    "import keras, numpy; m = keras.models.load_model('{0}'); numpy.savez("
-    "'weights.npz', **{{v.path.replace('/', '.'): v.numpy() for v in m.weights}})"
+    "import keras, numpy; m = keras.models.load_model('FILE'); numpy.savez("
+    "'weights.npz', **{v.path.replace('/', '.'): v.numpy() for v in m.weights})"
 )
 _SAFETENSORS = (
     "import numpy, safetensors.numpy as s; "
-    "numpy.savez('weights.npz', **s.load_file('{0}'))"
+    "numpy.savez('weights.npz', **s.load_file('FILE'))"
 )
 _CONVERT = {
     ".pt": _TORCH,
@@ -584,10 +584,9 @@ def _kind(raw: bytes, path: Path) -> str:
 
 def _refuse_foreign(suffix: str, path: Path) -> NoReturn:
     what = f"{suffix} files are not read: they can hold programs, or lose values unseen"
-    command = _CONVERT[suffix].format(path.name)
     fix = (
-        f'where you trust it, run python -c "{command}", then give the arrays our '
-        "names and the layout of x @ W"
+        f'where you trust it, run python -c "{_CONVERT[suffix]}", then give the arrays '
+        "our names and the layout of x @ W"
     )
     raise Refusal("E125", what, str(path), fix)
 

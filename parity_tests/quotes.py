@@ -17,16 +17,16 @@ quoted in several lines. Not quoted is
 - what a trailing comment calls ``not differentiated``,
 - bookkeeping: ``caches = []``, ``cache = x, W``, ``outputs["z"] = z``.
 
-So that nothing escapes, a forward function computes nothing in its return and calls
-nothing with ``out=`` without assigning the result.
+So that nothing escapes, a forward function computes nothing in its return, calls nothing
+with ``out=`` without assigning the result, and has no ``:=`` and no function inside.
 """
 
 import ast
-import io
 import re
-import tokenize
 from collections import Counter
 from itertools import groupby
+
+from parity_tests.shape_comments import comments_of
 
 FREE = "not differentiated"
 
@@ -77,15 +77,9 @@ def _stem(name):
 
 def _comments(source):
     """Line -> (column, text, whether it stands alone on its line)."""
-    lines = source.splitlines()
     return {
-        token.start[0]: (
-            token.start[1],
-            token.string.lstrip("#").strip(),
-            not lines[token.start[0] - 1][: token.start[1]].strip(),
-        )
-        for token in tokenize.generate_tokens(io.StringIO(source).readline)
-        if token.type == tokenize.COMMENT
+        line: (column, text.lstrip("#").strip(), alone)
+        for line, column, text, alone in comments_of(source)
     }
 
 
@@ -190,6 +184,11 @@ def _escapes(forward, comments):
             case ast.Expr(value=ast.Call(keywords=keywords)):
                 if any(keyword.arg == "out" for keyword in keywords):
                     yield node.lineno, "writes with out= and assigns nothing"
+            case ast.FunctionDef():
+                yield node.lineno, "a function inside, where nothing is quoted"
+    for part in ast.walk(forward):
+        if isinstance(part, ast.NamedExpr):
+            yield part.lineno, "assigns with := where nothing is quoted"
 
 
 # -- what backward quotes ----------------------------------------------------------------

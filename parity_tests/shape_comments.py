@@ -210,7 +210,7 @@ def read(source, path):
         node for node in ast.walk(ast.parse(source)) if _assigned(node) is not None
     ]
     promises, complaints = {}, []
-    for line, comment, alone in _comments(source):
+    for line, _, comment, alone in comments_of(source):
         try:
             shapes, each = parse(comment)
             node = None if alone else _ending_at(line, assignments)
@@ -229,13 +229,13 @@ def read(source, path):
     return promises, complaints
 
 
-def _comments(source):
-    """(line, text, whether it stands alone on its line) of every comment."""
+def comments_of(source):
+    """(line, column, text, whether it stands alone on its line) of every comment."""
     lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             line, column = token.start
-            yield line, token.string, not lines[line - 1][:column].strip()
+            yield line, column, token.string, not lines[line - 1][:column].strip()
 
 
 def _assigned(node):

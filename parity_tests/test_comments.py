@@ -144,6 +144,8 @@ BROKEN_QUOTES = {
     "an array entry": ("    outputs[", "    hs[:, t] = h\n    outputs["),
     "a call with out=": ("    outputs[", "    np.tanh(h, out=h)\n    outputs["),
     "a return that computes": ("return outputs, cache", "return 2 * h, cache"),
+    "a walrus": ("return outputs, cache", "(y := h)\n    return outputs, cache"),
+    "a function inside": ("    outputs[", "    def f(x):\n        pass\n    outputs["),
     "a lost mark": ("# not differentiated", "# a table"),
     "no counterpart": ("def backward(dh, cache):", "def back(dh, cache):"),
     "no forward": ("def forward(x, W, b):", "def forwards(x, W, b):"),

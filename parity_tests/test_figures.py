@@ -461,6 +461,8 @@ def test_no_point_mixes_gated_steps_with_later_ones(steps, gated):
     x, y = points(figure.axes[1])[LOOKS["jax"].colour].T
     assert x[y == 0.5].min() > gated
     assert x[y < 0.5].max() <= gated
+    means = points(figure.axes[0])[LOOKS["jax"].colour][:, 1]
+    assert set(means.tolist()) == {1.0, 1.5}
     assert "jax (over the gate)" not in texts(figure)
 
 
@@ -567,6 +569,21 @@ def test_a_region_writes_the_p_of_each_query():
     corners = texts(region_corners())
     for x, y in itertools.product((0, 1), (0, 1)):
         assert f"({x}, {y})\np ≈ {number(x / 4 + y / 2, 3)}" in corners
+
+
+@pytest.mark.parametrize("draw", [region, region_corners])
+def test_answers_stay_in_the_plane_and_off_the_points(draw):
+    figure = draw()
+    ax = figure.axes[0]
+    frame = ax.get_window_extent()
+    marks = [line.get_xydata() for line in ax.lines if len(line.get_xydata())]
+    spots = ax.transData.transform(np.concatenate(marks))
+    answers = [box for text, box in words(figure) if "\np" in text]
+    assert len(answers) == (2 if draw is region else 4)
+    for box in answers:
+        assert frame.x0 <= box.x0 <= box.x1 <= frame.x1
+        assert frame.y0 <= box.y0 <= box.y1 <= frame.y1
+        assert not any(box.contains(*spot) for spot in spots)
 
 
 def test_the_half_line_lies_where_p_is_one_half():

@@ -18,12 +18,6 @@ ALLOWED = {  # besides the standard library and themselves: an allow-list
     "keras_impl": {"numpy", "keras", "tensorflow"},
     "jax_impl": {"numpy", "jax", "optax"},
 }
-PACKAGES = {
-    "scratch": "scratch",
-    "torch": "torch_impl",
-    "keras": "keras_impl",
-    "jax": "jax_impl",
-}
 BREAKS = {
     "No implementation imports another": ("jax_impl/mlp.py", "import torch_impl.mlp"),
     "Implementations do not know who compares them": (

@@ -17,7 +17,7 @@ WORDS = {  # what the refusal must say
     "gradient of nothing": ["W_7"],
     "optimizer state missing": ["t"],
     "optimizer state extra": ["m/W_9"],
-    "targets of another shape": ["(11, 3)", "(11, 1)"],
+    "targets of another shape": ["3)", "1)"],  # Keras' batch axis is None
 }
 
 

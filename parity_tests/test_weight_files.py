@@ -817,11 +817,11 @@ def test_manifest_and_members_must_agree(npz):
 @pytest.mark.parametrize(
     ("name", "command"),
     [
-        ("w.pt", "torch.load('w.pt', weights_only=True)"),
+        ("w.pt", "torch.load('FILE', weights_only=True)"),
         ("w.PTH", "torch.load"),
         ("w.h5", "keras.models.load_model"),
         ("w.keras", "keras.models.load_model"),
-        ("w.safetensors", "s.load_file('w.safetensors')"),
+        ("w.safetensors", "s.load_file('FILE')"),
     ],
 )
 def test_w25_other_formats_by_name(tmp_path, name, command):

@@ -227,7 +227,7 @@ def _draw_distances(
         )
         extra = {10.0 ** (low - 0.56 * strip): "exactly\nequal"}
     decades(ax, low, int(high - 0.5), extra)
-    lanes = np.linspace(0.25, 0.87, len(points)) if len(points) > 1 else [0.56]
+    lanes = [0.56] if len(points) == 1 else np.linspace(0.25, 0.87, len(points))
     entries: list[tuple[str, float, Look | None]] = []
     for (name, (x, y)), lane in zip(points.items(), lanes, strict=True):
         style = look[name]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -10,7 +10,10 @@ from nn_parity.figures.style import FAINT, INK, Look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.text import Text
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
+    from matplotlib.transforms import Bbox
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -105,8 +108,8 @@ def decades(ax: "Axes", low: int, high: int, extra: dict[float, str]) -> None:
     ax.yaxis.set_minor_locator(NullLocator())
 
 
-def settle(ax: "Axes", text: "Text", taken: list, away: float) -> None:
-    """Move an annotation around its point to the first place that is free.
+def settle(ax: "Axes", text: "Annotation", taken: "list[Bbox]", away: float) -> None:
+    """Move an annotation around its point to a place that is near and free.
 
     Parameters
     ----------
@@ -119,31 +122,28 @@ def settle(ax: "Axes", text: "Text", taken: list, away: float) -> None:
     away : float
         Distance from the point in points.
     """
-    from matplotlib.text import Text
-
     frame = ax.get_window_extent()
     sides = [(1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0)]
-    tries = [
-        (x * r * away, y * r * away)
-        for r in (1.0, 1.8, 2.8, 4.0, 6.0, 9.0)
-        for x, y in sides
-    ]
-    best, least = tries[0], math.inf
-    for x, y in tries:
-        _put(text, x, y)
-        box = Text.get_window_extent(text).padded(4)
-        outside = not (frame.containsx(box.x0) and frame.containsx(box.x1))
-        outside |= not (frame.containsy(box.y0) and frame.containsy(box.y1))
-        hits = box.count_overlaps(taken) + 3 * outside
-        if hits < least:
-            best, least = (x, y), hits
-        if least == 0:
-            break
-    _put(text, *best)
-    taken.append(Text.get_window_extent(text).padded(4))
+    best, least = (away, away), math.inf
+    for ring in (1.0, 1.8, 2.8, 4.0, 5.5):
+        for x, y in sides:
+            box = _put(text, x * ring * away, y * ring * away)
+            outside = not (frame.containsx(box.x0) and frame.containsx(box.x1))
+            outside |= not (frame.containsy(box.y0) and frame.containsy(box.y1))
+            # A point that is covered is better than a name far from its own point.
+            cost = box.count_overlaps(taken) + 20 * outside + ring
+            if cost < least:
+                best, least = (x * ring * away, y * ring * away), cost
+    taken.append(_put(text, *best))
 
 
-def _put(text: "Text", x: float, y: float) -> None:
+def _put(text: "Annotation", x: float, y: float) -> "Bbox":
+    """Move the words and return what they cover, without their arrow."""
+    from matplotlib.text import Text
+
     text.set_position((x, y))
     text.set_horizontalalignment("center" if x == 0 else "left" if x > 0 else "right")
     text.set_verticalalignment("center" if y == 0 else "bottom" if y > 0 else "top")
+    figure = cast("Figure", text.get_figure(root=True))
+    text.update_positions(cast("FigureCanvasAgg", figure.canvas).get_renderer())
+    return Text.get_window_extent(text).padded(4)

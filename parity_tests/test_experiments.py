@@ -1,0 +1,205 @@
+"""Experiments run through `compare` as a user runs it, and end where a course ends."""
+
+import json
+
+import numpy as np
+import pytest
+
+from nn_parity import compare, datasets, predict, recipes, registry
+from parity_tests.conftest import INSTALLED, mnist_folder, needs_mnist
+
+SMALL = ("binary-blitz", "logic-gates", "xor", "hiring", "learning-neuron")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """All five small experiments in one run: `nn-parity compare` takes several."""
+    out = tmp_path_factory.mktemp("runs") / "small"
+    return compare(SMALL, frameworks=INSTALLED, out=out, speed=False)
+
+
+def predictions(run, name, dtype="float64"):
+    (case,) = (c for c in run.cases if c.name == name)
+    return {
+        f: run.transcript(case, f, dtype)["prediction/test@end"][:, 0]
+        for f in INSTALLED
+    }
+
+
+def test_every_gated_row_of_the_small_experiments_passes(small):
+    rows = small.parity
+    assert small.exit_code == 0, rows[rows["passed"] == False]["reason"].tolist()  # noqa: E712
+    assert set(rows["experiment"]) == set(SMALL)
+    trained = rows[rows["tensor"].str.endswith("@end") & (rows["dtype"] == "float64")]
+    assert (trained["error_rel"] <= 1e-10).all()
+    assert set(trained["framework"]) == set(INSTALLED) - {"scratch"}
+
+
+def test_hiring_refuses_the_first_and_hires_the_second_candidate(small):
+    answers = predictions(small, "hiring")
+    for framework, (first, second) in answers.items():
+        assert first < 0.1 < 0.5 < second
+        (
+            np.testing.assert_allclose((first, second), answers["scratch"], rtol=1e-10),
+            framework,
+        )
+
+
+def test_binary_blitz_answers_the_first_bit(small):
+    for answer in predictions(small, "binary-blitz").values():
+        assert answer > 0.9
+
+
+def test_gates_by_hand_and_learned_are_right_and_xor_is_not(small):
+    rows = small.accuracy.set_index(["part", "framework", "dtype"])["test_accuracy"]
+    for framework in INSTALLED:
+        for part in ("or-by-hand", "and-by-hand", "or", "and"):
+            assert rows[part, framework, "float64"] == 1
+        assert rows["xor", framework, "float64"] < 1
+
+
+def test_two_hidden_neurons_solve_xor(small):
+    rows = small.accuracy
+    assert (rows[rows["experiment"] == "xor"]["test_accuracy"] == 1).all()
+
+
+def test_a_learning_neuron_ends_at_the_line(small):
+    for part, slope in (("x", 1.0), ("minus-x", -1.0)):
+        (case,) = (c for c in small.cases if c.name == f"learning-neuron/{part}")
+        for framework in INSTALLED:
+            weights = small.transcript(case, framework, "float64")
+            assert weights["trained/W@end"][0, 0] == pytest.approx(slope, abs=1e-5)
+
+
+def test_delta_rule_is_w_plus_lr_delta_x():
+    """One step of `learning-neuron` by hand: w += lr * (y - w x) * x."""
+    experiment = recipes.experiment("learning-neuron")
+    case = recipes.cases(experiment, datasets.load, changes={}, seed=0, data=None)[0][0]
+    neuron = registry.build("scratch", case, dtype="float64")
+    w, x, y, lr = 0.25, 2.0, 3.0, 0.1
+    neuron.load({"W": np.array([[w]]), "b": np.zeros(1)}, {})
+    neuron.step({"x": np.array([[x]]), "y": np.array([[y]])}, lr=lr)
+    assert neuron.export()[0]["W"][0, 0] == pytest.approx(
+        w + lr * (y - w * x) * x, abs=1e-15
+    )
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "digits"
+    return compare(["digits", "digits-rows"], frameworks=INSTALLED, out=out)
+
+
+def test_digits_agree_to_the_end_of_training(digits):
+    rows = digits.parity
+    assert digits.exit_code == 0, rows[rows["passed"] == False]["reason"].tolist()  # noqa: E712
+    float64 = rows[rows["dtype"] == "float64"]
+    ends = float64[float64["tensor"].str.endswith("@end")]
+    assert {"trained", "curve", "prediction"} <= set(ends["quantity"])
+    assert (ends["passed"] == True).all()  # noqa: E712
+    early = rows[
+        (rows["dtype"] == "float32") & rows["tensor"].str.endswith("@30 steps")
+    ]
+    assert len(early)
+    assert (early["passed"] == True).all()  # noqa: E712
+    late = rows[(rows["dtype"] == "float32") & rows["tensor"].str.endswith("@end")]
+    assert set(late["status"]) == {"reported"}
+
+
+@pytest.mark.parametrize("experiment", ["digits", "digits-rows"])
+def test_four_frameworks_reach_the_same_accuracy(digits, experiment):
+    rows = digits.accuracy
+    rows = rows[rows["experiment"] == experiment]
+    assert (rows["test_accuracy"] >= 0.95).all()
+    for _, group in rows.groupby("dtype"):
+        assert group["test_accuracy"].max() - group["test_accuracy"].min() <= 0.006
+    assert rows["disagreements_with_scratch"].notna().all()
+    assert (rows["n_test"] == 360).all()
+
+
+def test_parameter_table_of_784_16_16_10(digits):
+    from nn_parity import tables
+
+    table = tables.parameters(digits)
+    mlp = table[table["network"] == "mlp"].set_index("layer")
+    for framework in INSTALLED:
+        assert mlp[framework].tolist() == [12_560, 272, 170, 13_002]
+
+
+def test_a_run_holds_the_files_and_columns_that_the_design_names(digits):
+    from nn_parity import accuracy, agreement, bench
+
+    for kind, columns in (
+        ("parity", agreement.COLUMNS),
+        ("speed", bench.COLUMNS),
+        ("accuracy", accuracy.COLUMNS),
+    ):
+        assert tuple(digits.frame(kind).columns) == columns
+    environment = digits.environment
+    assert environment["datasets"]["digits"]["sha256"]
+    assert all(case["weights_sha256"] for case in environment["cases"])
+    records = [
+        json.loads(line)["record"]
+        for line in (digits.path / "samples.jsonl").read_text().splitlines()
+    ]
+    assert set(records) == {"parity", "timing", "training"}
+    names = {p.name for p in (digits.path / "figures").iterdir()}
+    for figure in ("loss-digits-float64", "confusion-digits-float64", "speed"):
+        assert {f"{figure}.svg", f"{figure}.png"} <= names
+    for framework in INSTALLED:
+        for dtype in ("float64", "float32"):
+            folder = digits.path / "transcripts" / dtype / framework
+            assert {p.name for p in folder.iterdir()} == {"mlp.npz", "lstm.npz"}
+
+
+def test_times_are_positive_and_paired(digits):
+    rows = digits.speed
+    assert set(rows["status"]) == {"ok"}
+    assert (rows["step_ms"] > 0).all()
+    assert (rows["min_ms"] <= rows["step_ms"]).all()
+    assert (rows["n"] >= 5).all()
+    lean = rows[(rows["framework"] == "scratch") & (rows["variant"] == "lean")]
+    assert (lean["ratio_to_scratch"] == 1).all()
+    assert rows["flag"].str.contains("quick").all()
+
+
+def test_settings_change_the_network_and_are_recorded(tmp_path):
+    run = compare(
+        "hiring",
+        frameworks="scratch",
+        dtype="float64",
+        epochs=3,
+        settings={"hidden": "3", "activation": "tanh", "loss": "bce", "lr": "0.25"},
+        out=tmp_path / "run",
+        speed=False,
+    )
+    (case,) = run.cases
+    assert list(case.sizes["H"]) == [3]
+    assert list(case.recipe["activations"]) == ["tanh", "identity"]
+    assert case.recipe["loss"] == "binary_cross_entropy"
+    assert (case.recipe["lr"], case.recipe["epochs"]) == (0.25, 3)
+    assert run.exit_code == 0
+
+
+def test_predict_gives_the_same_answer_in_every_framework():
+    table = predict("hiring", ["-7,0", "test:1"], frameworks=INSTALLED)
+    assert table["input"].tolist() == ["-7,0", "test:1"]
+    for framework in INSTALLED:
+        assert table[framework][0] < 0.1 < 0.5 < table[framework][1]
+        np.testing.assert_allclose(table[framework], table["scratch"], rtol=1e-12)
+
+
+@needs_mnist
+def test_real_mnist_trains_by_data_folder(tmp_path):
+    run = compare(
+        "mnist",
+        frameworks=[f for f in ("scratch", "jax") if f in INSTALLED],
+        dtype="float32",
+        data=mnist_folder(),
+        epochs=1,
+        out=tmp_path / "run",
+        speed=False,
+    )
+    assert run.exit_code == 0
+    assert (run.accuracy["test_accuracy"] > 0.9).all()
+    assert (run.accuracy["n_test"] == 10_000).all()
