@@ -116,7 +116,9 @@ def _row(
     reference: Transcript,
 ) -> Row:
     tensor, _, point = named.partition("@")
-    gate = tolerances.gate(quantity, tensor, point, cell.dtype, cell.case.dataset)
+    gate = tolerances.gate(
+        quantity, tensor, point, cell.case, (cell.framework, cell.dtype)
+    )
     if got.shape != want.shape:
         reason = f"{named}: shape {got.shape}, reference {want.shape}"
         return cell.row(quantity, named, passed=False, status="failed", reason=reason)
@@ -197,7 +199,7 @@ def _vacuous(
     )  # its slope is exactly zero
     if quantity == "grad" and max_ref == 0 and not threshold:
         return "vacuous: the reference gradient is zero everywhere"
-    if moved is not None and moved <= 100 * gate:
+    if moved is not None and moved <= 100 * gate * max_ref:
         return f"vacuous: training moved this tensor by only {moved:.2g}"
     return ""
 

@@ -139,7 +139,7 @@ def _params(transcript: Transcript) -> dict[str, np.ndarray]:
 
 
 def _loss(case: Case, dtype: str, transcripts: Mapping[str, Transcript]) -> Figure:
-    gate = tolerances.gate("curve", "loss", "100 steps", dtype, case.dataset).value
+    gate = tolerances.gate("curve", "loss", "", case, ("torch", dtype)).value
     curves = {f: t["curve/loss@end"] for f, t in transcripts.items()}
     largest = float(np.abs(curves["scratch"]).max())
     return figures.loss_curves(

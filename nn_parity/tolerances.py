@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nn_parity.protocol import Case
+
+Where = tuple[str, str]
 U = {"float64": 2.0**-53, "float32": 2.0**-24}
 
 
@@ -51,11 +54,11 @@ GATES = {
     },
     ("state", "50 updates"): {
         "float64": Gate(1e-12, "per row: each update rounds m and v by 1-2 u"),
-        "float32": Gate(1e-4, "per row: 50 updates of 1-2 u, and m may cancel"),
+        "float32": Gate(1e-5, "per row: 50 updates of 1-2 u, measured to 15 u"),
     },
     ("state", ""): {
         "float64": Gate(1e-10, "as the weights that the moments follow"),
-        "float32": Gate(1e-4, "moments are sums of gradients that may cancel"),
+        "float32": Gate(1e-5, "as the weights that the moments follow"),
     },
     ("curve", ""): {
         "float64": Gate(1e-10, "training amplifies u, by less than 10^6 here"),
@@ -72,23 +75,34 @@ GATES = {
 }
 
 
-def gate(quantity: str, tensor: str, point: str, dtype: str, dataset: str) -> Gate:
+# a looser gate carries the divergence that explains it: docs/divergences.md
+OPTAX_FLOAT32 = Gate(
+    1e-4, "N01: optax forms 1 - beta2^t in float32, which keeps 14 of 24 bits at t = 1"
+)
+_MOVED_BY_OPTIMIZER = ("state", "curve", "trained")
+
+
+def gate(quantity: str, tensor: str, point: str, case: Case, where: Where) -> Gate:
     """Return the gate of one row of parity.csv.
 
     Parameters
     ----------
     quantity, tensor, point : str
         The parts of a transcript's key.
-    dtype : str
-        "float64" or "float32".
-    dataset : str
-        Of the case; "integers" is the exact tier.
+    case : Case
+        Its data set "integers" is the exact tier.
+    where : (str, str)
+        Framework and dtype.
     """
-    if dataset == "integers":
+    framework, dtype = where
+    if case.dataset == "integers":
         return EXACT
     if tensor.startswith("loaded/"):
-        return GATES[("state", "loaded")][dtype]
+        return GATES["state", "loaded"][dtype]
     if point == "end" and dtype == "float32":
         return REPORTED
-    known = GATES.get((quantity, point), GATES[(quantity, "")])
+    adam = case.recipe["optimizer"]["name"] == "adam"
+    if adam and where == ("jax", "float32") and quantity in _MOVED_BY_OPTIMIZER:
+        return OPTAX_FLOAT32
+    known = GATES.get((quantity, point), GATES[quantity, ""])
     return known[dtype]

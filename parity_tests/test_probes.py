@@ -12,6 +12,8 @@ from parity_tests.probes.record import PROBES, data
 
 U = {"float64": 2.0**-53, "float32": 2.0**-24}
 GATE = {"float64": 1e-12, "float32": 1e-5}  # worst measured: 6.4e-15, 1.7e-6
+# optax forms 1 - beta2^t in float32 (docs/divergences.md, N01); worst measured: 2.8e-5
+LOOSER = {("jax", "float32", "tokens"): 1e-4, ("jax", "float32", "players"): 1e-4}
 STRUCTURAL = "b_1"  # batch norm takes the mean away: its gradient is rounding noise
 
 
@@ -30,7 +32,8 @@ def test_probe_agrees_with_scratch(probes, probe, framework, dtype):
         error = np.abs(value - reference).max(initial=0)
         noise = probe == "batch_norm" and key.endswith(STRUCTURAL)
         scale = 1.0 if noise else np.abs(reference).max(initial=0)
-        assert error <= GATE[dtype] * scale, f"{key}: {error / scale:.2g}"
+        gate = LOOSER.get((framework, dtype, probe), GATE[dtype])
+        assert error <= gate * scale, f"{key}: {error / scale:.2g}"
 
 
 @pytest.mark.parametrize("framework", ["scratch", *OTHERS])

@@ -19,7 +19,7 @@ SHAPES = {"D": 5, "H": 4, "K": 3}
 PROBES = {
     "batch_norm": (SHAPES, {"loss": CE, "optimizer": MOMENTUM}),
     "dropout": (SHAPES, {"loss": CE, "optimizer": SGD}),
-    "tokens": ({"V": 7, "T": 4, "M": 3, "K": 2}, {"loss": CE, "optimizer": ADAM}),
+    "tokens": ({"V": 40, "T": 4, "M": 3, "K": 2}, {"loss": CE, "optimizer": ADAM}),
     "players": (
         {"Z": 3, "D": 4},
         {"critic_optimizer": ADAM, "generator_optimizer": MOMENTUM},
