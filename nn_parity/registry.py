@@ -86,7 +86,14 @@ def canonical(names: str | Sequence[str] | None) -> tuple[str, ...]:
 
 def missing(framework: str) -> tuple[str, ...]:
     """Modules a framework needs and this environment lacks; imports none of them."""
-    return tuple(name for name in _NEEDS[framework] if util.find_spec(name) is None)
+    return tuple(name for name in _NEEDS[framework] if not _found(name))
+
+
+def _found(module: str) -> bool:
+    try:
+        return util.find_spec(module) is not None
+    except (ImportError, ValueError):  # an import hook refuses it, or it is half there
+        return False
 
 
 def versions(framework: str) -> dict[str, str]:

@@ -68,7 +68,9 @@ def initial_weights(adapter: Adapter, case: Case) -> Transcript:
         out |= one_pass(adapter, batch, point)
         out |= upstream_gradients(adapter, case, batch, seed, point)
     if case.trains:
-        one = {name: a[-1:] for name, a in batch.items()}  # a truth table begins with 0 0
+        one = {
+            name: a[-1:] for name, a in batch.items()
+        }  # a truth table begins with 0 0
         out |= one_pass(adapter, one, "@B=1")
     return out
 

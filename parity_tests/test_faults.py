@@ -91,7 +91,8 @@ def test_a_worker_that_fails_in_one_network_does_the_next(
 
 def test_a_library_that_prints_to_standard_output_disturbs_nothing(tmp_path):
     noise = 'import os; os.write(1, b\'{"event": "done"}\\n\' * 1000)\n'
-    root = copy(tmp_path, "jax_impl/neuron.py", "import jax\n", f"import jax\n{noise}")
+    old = "from jax_impl import losses\n"
+    root = copy(tmp_path, "jax_impl/neuron.py", old, f"{old}{noise}")
     done = command(root, *SMALL)
     assert done.returncode == 0, done.stdout
 

@@ -35,24 +35,20 @@ class Player:
     """Who minimizes which loss over which parameters, with its own optimizer state."""
 
     def __init__(self, shapes, loss, optimizer, dtype):
-        self.loss, hyper = loss, dict(optimizer)
-        self.update, moments = OPTIMIZERS[hyper.pop("name")]
-        self.hyper, self.t = hyper, 0
+        self.loss, self.hyper = loss, dict(optimizer)
+        self.update, moments = OPTIMIZERS[self.hyper.pop("name")]
         self.theta, self.grad = Vector(shapes, dtype), Vector(shapes, dtype)
         self.moments = {name: Vector(shapes, dtype) for name in moments}
-        self.memory = SimpleNamespace(
-            theta=self.theta.flat,
-            step=np.empty_like(self.theta.flat),
-            **{name: moment.flat for name, moment in self.moments.items()},
-        )
+        flat = {name: moment.flat for name, moment in self.moments.items()}
+        self.state = {"t": 0} | flat
+        step = np.empty_like(self.theta.flat)
+        self.w = SimpleNamespace(theta=self.theta.flat, step=step, **flat)
 
     def descend(self, lr):
         """One optimizer step along ``grad``, written into ``theta`` and the moments."""
-        state = {"t": self.t, **{name: m.flat for name, m in self.moments.items()}}
-        _, state = self.update(
-            self.theta.flat, self.grad.flat, state, lr=lr, **self.hyper, w=self.memory
+        _, self.state = self.update(
+            self.theta.flat, self.grad.flat, self.state, lr=lr, **self.hyper, w=self.w
         )
-        self.t = state["t"]
 
 
 class Adapter:
@@ -76,6 +72,7 @@ class Adapter:
         self.params = {n: a for p in self.players.values() for n, a in p.theta.named.items()}
         if self.params.keys() != shapes.keys():
             raise ValueError(f"in no player: {sorted(shapes.keys() - self.params.keys())}")
+        self.arrays = self.params | self.state  # what a forward pass reads
         self.workspaces = {}  # batch size -> memory of a training step
 
     # -- weights ---------------------------------------------------------------------
@@ -87,7 +84,7 @@ class Adapter:
             for name, array in own.items():
                 array[...] = given[name]
         for player in self.players.values():
-            player.t = 0
+            player.state["t"] = 0
             for moment in player.moments.values():
                 moment.flat[:] = 0
 
@@ -108,9 +105,9 @@ class Adapter:
 
     def _forward(self, batch, *, train, w=NEW):
         outputs, cache = self.network.forward(
-            self.params | self.state, batch, self.recipe, train=train, w=w
+            self.arrays, batch, self.recipe, train=train, w=w
         )
-        moved = {n[6:]: outputs.pop(n) for n in list(outputs) if n.startswith("state/")}
+        moved = {n: outputs.pop(f"state/{n}") for n in self.state} if train else {}
         return outputs, cache, moved
 
     def forward(self, batch, *, train):
@@ -121,16 +118,14 @@ class Adapter:
         batch, losses, grads = self._own(batch), {}, {}
         outputs, cache, _ = self._forward(batch, train=True)
         chosen = [player] if player else list(self.players)
+        wanted = self.network.INPUTS if len(chosen) == 1 else ()
         for who in chosen:
             if upstream is None:
                 losses[who], d = self.players[who].loss(outputs, batch, self.recipe)
             else:
                 d = {"prediction": upstream.astype(self.dtype)}
-                losses[who] = (outputs["prediction"] * d["prediction"]).sum()
-            wanted = self.network.INPUTS if len(chosen) == 1 else ()
-            g = self.network.backward(
-                self.params | self.state, d, cache, self.recipe, inputs=wanted
-            )
+                losses["loss"] = (outputs["prediction"] * d["prediction"]).sum()
+            g = self.network.backward(self.arrays, d, cache, self.recipe, inputs=wanted)
             keep = [*self.players[who].theta.named, *(f"d/{name}" for name in wanted)]
             grads |= {name: np.array(g[name]) for name in keep}
         return {who: value.item() for who, value in losses.items()}, grads
@@ -159,9 +154,7 @@ class Adapter:
             outputs, cache, moved = self._forward(batch, train=True, w=w)
             losses[who], d = player.loss(outputs, batch, self.recipe)
             player.grad.fill(
-                self.network.backward(
-                    self.params | self.state, d, cache, self.recipe, inputs=(), w=w
-                )
+                self.network.backward(self.arrays, d, cache, self.recipe, inputs=(), w=w)
             )
             player.descend(lr)
             for name, value in moved.items():
@@ -174,7 +167,7 @@ class Adapter:
     def optimizer_state(self):
         canonical = {}
         for who, player in self.players.items():
-            canonical[self._t(who)] = np.array(player.t)
+            canonical[self._t(who)] = np.array(player.state["t"])
             for kind, moment in player.moments.items():
                 canonical |= {f"{kind}/{n}": a.copy() for n, a in moment.named.items()}
         return canonical
@@ -182,7 +175,7 @@ class Adapter:
     def load_optimizer_state(self, state):
         _check(state, self.optimizer_state(), "optimizer state")
         for who, player in self.players.items():
-            player.t = int(state[self._t(who)])
+            player.state["t"] = int(state[self._t(who)])
             for kind, moment in player.moments.items():
                 moment.fill({name: state[f"{kind}/{name}"] for name in moment.named})
 

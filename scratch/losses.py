@@ -12,21 +12,32 @@ def softmax_cross_entropy_forward(logits, y):
     Softmax and logarithm are one step: the log of a rounded probability is where
     saturated logits lose everything.
     """
-    rows = np.arange(len(y))                              # (B,)
-    z = logits - logits.max(axis=1, keepdims=True)        # (B, K)
-    e = np.exp(z)                                         # (B, K)
-    s = e.sum(axis=1, keepdims=True)                      # (B, 1)
-    log_p = z[rows, y] - np.log(s[:, 0])                  # (B,)
+    columns = np.arange(len(y))                           # (B,)    not differentiated
+    a = np.ascontiguousarray(logits.T)                    # (K, B)  sums over classes go faster
+    z = a - a.max(axis=0)                                 # (K, B)
+    e = np.exp(z)                                         # (K, B)
+    s = e.sum(axis=0)                                     # (B,)
+    log_p = z[y, columns] - np.log(s)                     # (B,)
     loss = -log_p.sum() / len(y)
-    return loss, (rows, e, s, y)
+    return loss, (columns, e, s, y)
 
 
 def softmax_cross_entropy_backward(cache):
-    """(softmax(logits) - onehot(y)) / B: the adjoints of the five lines, simplified."""
-    rows, e, s, y = cache
-    dlogits = e / s                                       # (B, K)
-    dlogits[rows, y] -= 1
-    dlogits /= len(y)                                     # (B, K)
+    """All adjoints together are (softmax(logits) - onehot(y)) / B."""
+    columns, e, s, y = cache
+    # loss = -log_p.sum() / len(y)
+    dlog_p = s.dtype.type(-1) / len(y)                    # ()  the same for every example
+    # log_p = z[y, columns] - np.log(s)
+    ds = -dlog_p / s                                      # (B,)
+    # s = e.sum(axis=0)
+    de = ds                                               # (B,)  the same for every class
+    # e = np.exp(z)
+    dz = de * e                                           # (K, B)
+    dz[y, columns] += dlog_p                              # (B,)  z stood in log_p, too
+    # z = a - a.max(axis=0)
+    da = dz                                               # (K, B)  a shift changes no softmax
+    # a = np.ascontiguousarray(logits.T)
+    dlogits = da.T                                        # (B, K)
     return dlogits
 
 
@@ -42,10 +53,20 @@ def binary_cross_entropy_forward(logits, y):
 
 
 def binary_cross_entropy_backward(cache):
-    """(sigmoid(z) - y) / (number of elements)."""
+    """All adjoints together are (sigmoid(z) - y) / (number of elements)."""
     logits, e, y = cache
-    p = np.where(logits.real > 0, 1, e) / (1 + e)         # (B, K)
-    return (p - y) / y.size
+    # loss = losses.sum() / losses.size
+    dlosses = np.ones_like(e) / e.size                    # (B, K)
+    # losses = positive + np.log1p(e) - y * logits
+    dpositive = dlosses                                   # (B, K)
+    de = dlosses / (1 + e)                                # (B, K)
+    dlogits = -y * dlosses                                # (B, K)
+    # e = np.exp(logits - 2 * positive)
+    dlogits = dlogits + de * e                            # (B, K)
+    dpositive = dpositive - 2 * de * e                    # (B, K)
+    # positive = np.where(logits.real > 0, logits, 0)
+    dlogits = dlogits + np.where(logits.real > 0, dpositive, 0)  # (B, K)
+    return dlogits
 
 
 def mse_forward(p, y):
@@ -57,7 +78,11 @@ def mse_forward(p, y):
 
 
 def mse_backward(r):
-    return 2 * r / r.size
+    # loss = (r * r).sum() / r.size
+    dr = 2 * r / r.size                                   # (B, K)
+    # r = p - y
+    dp = dr                                               # (B, K)
+    return dp
 
 
 def squared_error_forward(p, y):
@@ -69,21 +94,30 @@ def squared_error_forward(p, y):
 
 
 def squared_error_backward(r):
-    return 2 * r / len(r)
+    # loss = (r * r).sum() / len(r)
+    dr = 2 * r / len(r)                                   # (B, K)
+    # r = p - y
+    dp = dr                                               # (B, K)
+    return dp
 
 
 def half_squared_error_forward(p, y):
     """1/2 (p - y)^2: its gradient is the plain error, which makes SGD the delta rule."""
-    loss, r = squared_error_forward(p, y)
-    return loss / 2, r
+    whole, r = squared_error_forward(p, y)
+    loss = whole / 2
+    return loss, r
 
 
 def half_squared_error_backward(r):
-    return r / len(r)
+    # loss = whole / 2
+    dwhole = 0.5
+    # whole, r = squared_error_forward(p, y)
+    dp = dwhole * squared_error_backward(r)               # (B, K)
+    return dp
 
 
 def _same_shape(p, y):
-    if p.shape != y.shape:  # (N, 1) against (N,) would broadcast to (N, N)
+    if p.shape != y.shape:  # NumPy would broadcast (N, 1) and (N,) to (N, N)
         raise ValueError(f"prediction {p.shape} and target {y.shape} differ in shape")
 
 

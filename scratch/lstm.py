@@ -85,16 +85,18 @@ def cell_backward(dh_new, dc_new, cache, W_x, W_h):
 
 def forward(params, batch, recipe, *, train, w=NEW):
     x = batch["x"]                               # (B, T, D)
-    W_x, W_h, b = params["W_x"], params["W_h"], params["b"]
-    h = np.zeros((len(x), len(W_h)), W_h.dtype)  # (B, H)
-    c = np.zeros_like(h)                         # (B, H)
+    W_x, W_h, b = params["W_x"], params["W_h"], params["b"]  # not differentiated
+    h = np.zeros((len(x), len(W_h)), W_h.dtype)  # (B, H)   not differentiated
+    c = np.zeros_like(h)                         # (B, H)   not differentiated
     hs, caches = [], []
     for t in range(x.shape[1]):
         h, c, cell = cell_forward(x[:, t], h, c, W_x, W_h, b)
         hs.append(h)
         caches.append(cell)
     prediction, cache = dense_forward(h, params["W_y"], params["b_y"])  # (B, K)  (6)
-    outputs = {"h": np.stack(hs, axis=1), "c": c, "prediction": prediction}
+    hs = np.stack(hs, axis=1)                    # (B, T, H)  not differentiated: to look at
+    outputs = {}
+    outputs["h"], outputs["c"], outputs["prediction"] = hs, c, prediction
     return outputs, (caches, cache)
 
 

@@ -41,7 +41,7 @@ def forward(params, batch, recipe, *, train, w=NEW):
     outputs, caches = {}, []
     h = batch["x"]                                                       # (B, D) (1)
     for l, name in enumerate(recipe["activations"], start=1):
-        activate, _ = ACTIVATIONS[name]
+        activate, _ = ACTIVATIONS[name]                                  # not differentiated
         z, cache = dense_forward(h, params[f"W_{l}"], params[f"b_{l}"], w[l])  # (B, N) (2)
         h = activate(z, out=w[l].h)                                      # (B, N) (3)
         outputs[f"z_{l}"], outputs[f"h_{l}"] = z, h

@@ -31,7 +31,7 @@ def shapes(sizes, recipe):
 
 
 def forward(params, batch, recipe, *, train, w=NEW):
-    activate, _ = ACTIVATIONS[recipe["activations"][0]]
+    activate, _ = ACTIVATIONS[recipe["activations"][0]]                 # not differentiated
     z, cache = dense_forward(batch["x"], params["W"], params["b"])      # (B, 1) (1)
     prediction = activate(z)                                            # (B, 1) (2)
     return {"z": z, "prediction": prediction}, (prediction, cache)

@@ -32,4 +32,5 @@ class Dense:
         M, N = dW.shape
         self.z, self.h, self.dz = (np.empty((B, N), dW.dtype) for _ in range(3))
         self.dx = np.empty((B, M), dW.dtype)
+        self.ones = np.ones(B, dW.dtype)
         self.dW, self.db = dW, db
