@@ -155,6 +155,8 @@ def _tensor(
     if gate.value is None:
         return cell.row(quantity, named, status="reported", **fields)
     vacuous = _vacuous(cell.case, quantity, max_ref, fields.get("moved"), gate.value)
+    if vacuous and cell.case.experiment:  # a user's own recipe may compare nothing here
+        return cell.row(quantity, named, status="reported", reason=vacuous, **fields)
     passed = worst <= gate.value and not vacuous
     if not passed:
         index = np.unravel_index(int(error.argmax()), error.shape)

@@ -34,7 +34,7 @@ KINDS = (  # kind, variant
 )
 BASIS = {"idiomatic": "lean"}  # scratch's variant that a variant is compared with
 ROUNDS = (5, 31)  # at least, at most
-SECONDS = 12.0  # for one experiment
+SECONDS = 8.0  # for one experiment
 SPREAD = 0.2  # quartiles further apart than this share of the median: noisy
 
 Key = tuple[str, str, str, str]  # framework, dtype, kind, variant

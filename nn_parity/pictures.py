@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,13 @@ def _all(run: Run) -> Iterator[tuple[str, Callable[[], Figure]]]:
             for kind, make in _of_case(run, case, dtype, transcripts):
                 yield f"{kind}-{label}-{dtype}", make
     if run.has("speed") and len(run.speed):
-        yield "speed", lambda: figures.speed_ratios(run.speed)
+        for name, rows in run.speed.groupby("experiment", sort=False):
+            yield (
+                f"speed-{name}",
+                partial(
+                    figures.speed_ratios, rows, title=f"{name}: time against scratch"
+                ),
+            )
 
 
 def _recorded(run: Run, case: Case, dtype: str) -> dict[str, Transcript]:

@@ -169,8 +169,8 @@ def as_json(run: Run) -> dict[str, Any]:
 
 
 _WORK = {
-    ("train-epoch", "lean"): "epoch, leanest loop",
-    ("train-epoch", "idiomatic"): "epoch, everyday loop",
+    ("train-epoch", "lean"): "a step of an epoch, leanest loop",
+    ("train-epoch", "idiomatic"): "a step of an epoch, everyday loop",
     ("train-step", "step"): "one step() call",
     ("inference", "batch-256"): "predict 256 examples",
 }
@@ -190,18 +190,14 @@ def speed_view(run: Run) -> pd.DataFrame:
         head = dict(zip(("experiment", "dtype"), key, strict=True))
         for kind, cells in group.groupby(["kind", "variant"], sort=False):
             shown = {row.framework: _speed_cell(row) for row in cells.itertuples()}
-            rows.append(
-                head | {"work": f"{_WORK.get(kind, ' '.join(kind))}, ms a step"} | shown
-            )
-        steps = group[group["kind"] == "train-step"]
-        for column, says in (
-            ("first_step_ms", "first step (traces, compiles), ms"),
-            ("peak_rss_mib", "peak memory, MiB"),
+            rows.append(head | {"work": f"{_WORK.get(kind, ' '.join(kind))}"} | shown)
+        steps = list(group[group["kind"] == "train-step"].itertuples())
+        for column, says, unit in (
+            ("first_step_ms", "first step (traces, compiles)", "ms"),
+            ("peak_rss_mib", "peak memory", "MiB"),
         ):
-            shown = {
-                row.framework: _blank("{:.0f}")(getattr(row, column))
-                for row in steps.itertuples()
-            }
+            show = _blank(f"{{:.3g}} {unit}")
+            shown = {row.framework: show(getattr(row, column)) for row in steps}
             rows.append(head | {"work": says} | shown)
     return pd.DataFrame(rows).fillna("")
 
@@ -209,10 +205,11 @@ def speed_view(run: Run) -> pd.DataFrame:
 def _speed_cell(row: Any) -> str:
     if row.status != "ok":
         return row.status
-    time = f"{row.step_ms:.3g}"
+    time = f"{row.step_ms:.3g} ms"
     if row.framework == "scratch" and row.ratio_lo == row.ratio_hi:
         return time
-    return f"{time} ({row.ratio_to_scratch:.3g}: {row.ratio_lo:.3g}-{row.ratio_hi:.3g})"
+    times = f"{row.ratio_to_scratch:.3g}x ({row.ratio_lo:.3g}-{row.ratio_hi:.3g})"
+    return f"{time}\n{times}"
 
 
 def _accuracy_view(run: Run) -> pd.DataFrame:

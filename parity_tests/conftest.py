@@ -12,6 +12,12 @@ from filelock import FileLock
 from nn_parity import crew, registry, results, runs
 
 ROOT = Path(__file__).parent.parent
+
+# many processes compile the same tiny functions: let JAX keep them between processes
+_CACHE = str(ROOT / ".pytest_cache" / "jax")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _CACHE)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 INSTALLED = [f for f in registry.FRAMEWORKS if not registry.missing(f)]
 OTHERS = [f for f in INSTALLED if f != "scratch"]
 

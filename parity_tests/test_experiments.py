@@ -15,7 +15,7 @@ SMALL = ("binary-blitz", "logic-gates", "xor", "hiring", "learning-neuron")
 def small(tmp_path_factory):
     """All five small experiments in one run: `nn-parity compare` takes several."""
     out = tmp_path_factory.mktemp("runs") / "small"
-    return compare(SMALL, frameworks=INSTALLED, out=out, speed=False)
+    return compare(SMALL, frameworks=INSTALLED, dtype="float64", out=out, speed=False)
 
 
 def predictions(run, name, dtype="float64"):
@@ -144,7 +144,7 @@ def test_a_run_holds_the_files_and_columns_that_the_design_names(digits):
     ]
     assert set(records) == {"parity", "timing", "training"}
     names = {p.name for p in (digits.path / "figures").iterdir()}
-    for figure in ("loss-digits-float64", "confusion-digits-float64", "speed"):
+    for figure in ("loss-digits-float64", "confusion-digits-float64", "speed-digits"):
         assert {f"{figure}.svg", f"{figure}.png"} <= names
     for framework in INSTALLED:
         for dtype in ("float64", "float32"):
