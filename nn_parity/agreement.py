@@ -21,8 +21,8 @@ COLUMNS = (
     "network", "experiment", "framework", "dtype", "quantity", "tensor", "error_u",
     "error_rel", "gate", "passed", "status", "reason", "part", "max_ref", "moved", "why",
 )  # fmt: skip
-QUANTITIES = (
-    "activation", "output", "loss", "grad", "state", "trained", "curve", "prediction",
+QUANTITIES = (  # in the order in which an error would spread
+    "activation", "output", "loss", "grad", "state", "curve", "trained", "prediction",
 )  # fmt: skip
 Row = dict[str, Any]
 
@@ -55,10 +55,14 @@ def absent(cell: Cell, status: str, reason: str) -> list[Row]:
 
 
 def compare(cell: Cell, ours: Transcript, reference: Transcript) -> list[Row]:
-    """Return one row for each tensor of the reference, and for each that is too many."""
+    """Return one row for each tensor of the reference, and for each that is too many.
+
+    What was loaded comes first, predictions last: the first failed row is the nearest to
+    the cause.
+    """
     got, want = _compared(ours), _compared(reference)
     rows = []
-    for key in sorted(want.keys() | got.keys()):
+    for key in sorted(want.keys() | got.keys(), key=_rank):
         quantity, _, named = key.partition("/")
         if key not in got or key not in want:
             lacking = "the reference" if key in got else cell.framework
@@ -87,6 +91,11 @@ def truth(transcript: Transcript) -> Transcript:
 
 def _compared(transcript: Transcript) -> Transcript:
     return {k: v for k, v in transcript.items() if k.split("/")[0] in QUANTITIES}
+
+
+def _rank(key: str) -> tuple[int, str]:
+    loaded = key.startswith("state/loaded/")
+    return (-1 if loaded else QUANTITIES.index(key.partition("/")[0])), key
 
 
 def _diverged(cell: Cell, ours: Transcript, reference: Transcript) -> list[Row]:

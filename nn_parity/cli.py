@@ -298,6 +298,41 @@ def plot(
         typer.echo(str(path))
 
 
+@app.command()
+def mutants(
+    frameworks: Frameworks = None,
+    network: Annotated[
+        str | None, typer.Option(help="Only bugs in files of this name, such as lstm.")
+    ] = None,
+    out: Out = None,
+) -> None:
+    """Try the deliberate bugs: each must be noticed by a check, or the suite is blind.
+
+    Runs the checks of the tests, so it needs a source checkout and the test extra. Takes
+    some minutes.
+    """
+    from nn_parity import mutants as bugs
+    from nn_parity import registry, runs
+
+    chosen = bugs.listed(registry.canonical(frameworks))
+    chosen = [m for m in chosen if network is None or Path(m.file).stem == network]
+    if not chosen:
+        raise Refusal("E003", "no mutant selected", "--network", "leave it out")
+    with _progress() as say:
+        reference = runs.parity(out=out, say=say).path
+    console = _console()
+
+    def tell(verdict: bugs.Verdict) -> None:
+        fate = f"killed by {verdict.killed_by}" if verdict.killed_by else "SURVIVED"
+        where = f"{verdict.mutant.path}: {verdict.mutant.what}"
+        console.print(f"{fate:<30} {where}", markup=False, soft_wrap=True)
+
+    verdicts = bugs.run(chosen, reference, tell)
+    killed = sum(bool(v.killed_by) for v in verdicts)
+    console.print(f"{killed} of {len(verdicts)} mutants killed")
+    raise typer.Exit(errors.OK if killed == len(verdicts) else errors.PARITY_FAILED)
+
+
 data_app = typer.Typer(help="Data sets, without a network.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
