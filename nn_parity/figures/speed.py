@@ -57,14 +57,20 @@ def speed_ratios(
             f"{len(panels)} panels cannot be read, expected at most {_MOST_PANELS}; "
             "filter the table by experiment, dtype or batch_size"
         )
-    rows = list(dict.fromkeys(_row_names(frame)))
+    rows = {name: list(dict.fromkeys(_row_names(p))) for name, p in panels.items()}
     across = min(len(panels), 2)
     down = math.ceil(len(panels) / across)
-    figure = page(title, 7.6 * across + 0.4, (0.52 * len(rows) + 1.3) * down + 1.3)
-    axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
+    counts = [len(names) for names in rows.values()]
+    heights = [
+        0.52 * max(counts[k : k + across]) + 1.3 for k in range(0, len(counts), across)
+    ]
+    figure = page(title, 7.6 * across + 0.4, sum(heights) + 1.3)
+    axes = figure.subplots(
+        down, across, squeeze=False, sharex=True, height_ratios=heights
+    )
     limits = _limits(frame)
     for ax, (name, part) in zip(axes.flat, panels.items(), strict=False):
-        _draw_panel(ax, part, rows, limits)
+        _draw_panel(ax, part, rows[name], limits)
         ax.set_title(name)
     for ax in axes.flat[len(panels) :]:
         ax.set_visible(False)
@@ -84,6 +90,8 @@ def _panels(frame: "pd.DataFrame") -> "dict[str, pd.DataFrame]":
     ]
     units = {"batch_size": "batch {}", "threads": "{} threads"}
     panels = {}
+    kinds = {kind: k for k, kind in enumerate(frame["kind"].unique())}
+    frame = frame.sort_values("kind", key=lambda c: c.map(kinds), kind="stable")
     for values, part in frame.groupby(split, sort=False, dropna=False):
         words = [
             units.get(column, "{}").format(value)
@@ -94,6 +102,8 @@ def _panels(frame: "pd.DataFrame") -> "dict[str, pd.DataFrame]":
 
 
 def _row_names(frame: "pd.DataFrame") -> list[str]:
+    if frame["variant"].nunique() == 1:
+        return frame["framework"].tolist()
     return [
         f"{framework}, {variant}"
         for framework, variant in zip(frame["framework"], frame["variant"], strict=True)
