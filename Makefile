@@ -15,7 +15,7 @@ PIP := .venv/bin/python -m pip install --disable-pip-version-check -c constraint
 INDEX = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 FILES := pyproject.toml constraints.txt
 
-.PHONY: setup compare test lint wheelhouse clean
+.PHONY: setup compare test lint mutants wheelhouse clean
 
 setup: .venv/ready
 
@@ -40,6 +40,10 @@ lint: .venv/ready-dev
 	.venv/bin/ruff format --check nn_parity parity_tests
 	.venv/bin/lint-imports
 	.venv/bin/mypy
+
+# Every deliberate bug must be noticed (five minutes on two cores)
+mutants: setup
+	.venv/bin/python -m nn_parity mutants $(ARGS)
 
 # A folder with everything for a class without internet; install from it with
 #   pip install --no-index --find-links wheelhouse -c constraints.txt "nn-parity[all]"

@@ -44,6 +44,7 @@ class Case:
     data: str | None = None  # folder of an idx data set
     seeds: tuple[int, ...] = (0,)  # the first one is trained
     weights: str | None = None  # a weight file instead of drawn weights
+    given: bool = False  # these weights are a user's, perhaps near an optimum
     experiment: str = ""
     label: str = ""  # which part of the experiment, "" where there is one
 

@@ -420,4 +420,4 @@ def parse_settings(network: str, pairs: Mapping[str, Any]) -> dict[str, Any]:
 
 def with_weights(case: Case, path: str) -> Case:
     """Return the case, starting from a weight file."""
-    return replace(case, weights=path)
+    return replace(case, weights=path, given=True)

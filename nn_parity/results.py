@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,11 +78,11 @@ class Run:
     @cached_property
     def cases(self) -> tuple[Case, ...]:
         """Return the cases of the run, with their sizes and recipes."""
-        found = []
-        for plain in self.environment["cases"]:
-            plain.pop("weights_sha256", None)
-            found.append(Case(**plain))
-        return tuple(found)
+        known = {f.name for f in fields(Case)}
+        return tuple(
+            Case(**{key: value for key, value in plain.items() if key in known})
+            for plain in self.environment["cases"]
+        )
 
     def transcript(self, case: Case, framework: str, dtype: str) -> Transcript:
         """Return what one implementation recorded of a case; empty if it has nothing."""

@@ -52,6 +52,14 @@ GATES = {
         "float64": Gate(64 * U["float64"], "64 u: 3-32 u is what summing costs"),
         "float32": Gate(1e-5, "168 u: 3-32 u is what summing costs"),
     },
+    ("grad", "B=1"): {
+        "float64": Gate(1e-10, "one example: p - y and 1 - h^2 may cancel, unaveraged"),
+        "float32": Gate(1e-3, "one example: p - y and 1 - h^2 may cancel, unaveraged"),
+    },
+    ("grad", "given"): {
+        "float64": Gate(1e-10, "a user's weights: near an optimum p - y cancels"),
+        "float32": Gate(1e-3, "a user's weights: near an optimum p - y cancels"),
+    },
     ("state", "50 updates"): {
         "float64": Gate(1e-12, "per row: each update rounds m and v by 1-2 u"),
         "float32": Gate(1e-5, "per row: 50 updates of 1-2 u, measured to 15 u"),
@@ -101,6 +109,8 @@ def gate(quantity: str, tensor: str, point: str, case: Case, where: Where) -> Ga
         return GATES["state", "loaded"][dtype]
     if point == "end" and dtype == "float32":
         return REPORTED
+    if quantity == "grad" and case.given:
+        return GATES["grad", "given"][dtype]
     adam = case.recipe["optimizer"]["name"] == "adam"
     if adam and where == ("jax", "float32") and quantity in _MOVED_BY_OPTIMIZER:
         return OPTAX_FLOAT32

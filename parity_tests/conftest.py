@@ -23,10 +23,10 @@ OTHERS = [f for f in INSTALLED if f != "scratch"]
 
 
 @pytest.fixture(scope="session")
-def shared_folder(tmp_path_factory):
+def shared_folder(request, tmp_path_factory):
     """One folder for all processes of pytest-xdist."""
     base = tmp_path_factory.getbasetemp()
-    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    return base.parent if hasattr(request.config, "workerinput") else base
 
 
 @pytest.fixture(scope="session")

@@ -25,11 +25,14 @@ def dstep(h, out=None):
 
 
 def sigmoid(z, out=None):
-    """1 / (1 + e^-z) as (1 + tanh(z/2)) / 2: never overflows, and tanh is the cheaper call."""
-    h = np.multiply(z, 0.5, out=out)
-    h = np.tanh(h, out=out)
-    h = np.add(h, 1, out=out)
-    return np.multiply(h, 0.5, out=out)
+    """1 / (1 + e^-z): where e^-z overflows to infinity, 0 is the right answer.
+
+    (1 + tanh(z/2)) / 2 is the same function and never overflows, but it subtracts: a unit
+    that is nearly off would keep no correct digit.
+    """
+    with np.errstate(over="ignore"):
+        h = np.exp(np.negative(z, out=out), out=out)
+    return np.reciprocal(np.add(h, 1, out=out), out=out)
 
 
 def dsigmoid(h, out=None):
