@@ -19,14 +19,17 @@ FILES := pyproject.toml constraints.txt
 
 setup: .venv/ready
 
+# Not an editable install: Python before 3.13 cannot read the path it would note down where
+# the folder's name is not ASCII and the locale is C. Run here, `python -m nn_parity` takes
+# the code of this folder.
 .venv/ready: $(FILES)
 	$(PYTHON) tools/version.py
 	$(PYTHON) -m venv .venv
-	$(PIP) $(INDEX) -e ".[all,test]"
+	$(PIP) $(INDEX) ".[all,test]"
 	@touch .venv/ready
 
 .venv/ready-dev: .venv/ready
-	$(PIP) $(INDEX) -e ".[all,dev]"
+	$(PIP) $(INDEX) ".[all,dev]"
 	@touch .venv/ready-dev
 
 compare: setup
