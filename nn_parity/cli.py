@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -86,6 +87,9 @@ def compare(
     seed: Annotated[int, typer.Option(help="Of weights and order of examples.")] = 0,
     settings: Set = None,
     out: Out = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")
+    ] = False,
     speed: Annotated[bool, typer.Option(help="Measure times, or do not.")] = True,
     threads: Annotated[int, typer.Option(help="Threads of each framework.")] = 1,
     timeout: Timeout = 900.0,
@@ -109,6 +113,7 @@ def compare(
             seed=seed,
             settings=_pairs(settings),
             out=out,
+            resume=resume,
             speed=speed,
             threads=threads,
             timeout=timeout,
@@ -411,6 +416,7 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in argv
     argv = [a for a in argv if a != "--debug"]
     code = errors.OK
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         code = app(argv, standalone_mode=False) or errors.OK
     except Refusal as refusal:
@@ -425,7 +431,7 @@ def main(arguments: list[str] | None = None) -> None:
         said = Refusal("E000", error.format_message(), where, f"see {where} --help")
         code = _refuse(said, "--json" in argv)
     except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
+        typer.echo("interrupted: --resume --out DIR goes on with the run", err=True)
         code = errors.INTERRUPTED
     except BrokenPipeError:  # `| head` has seen enough
         sys.stderr.close()

@@ -88,6 +88,7 @@ class Worker:
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         self.environment = environment(threads, folder / "logs" / "keras")
         self.peak_rss_mib = 0.0
+        self.closed = False
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.Queue[str | None] = queue.Queue()
 
@@ -95,6 +96,8 @@ class Worker:
         self, job: dict[str, Any], say: Callable[[str], None] = lambda text: None
     ) -> dict[str, Any]:
         """Carry out one job; ``Failure`` if it crashes, hangs or is refused."""
+        if self.closed:
+            raise Failure("killed", "interrupted")
         process = self._started()
         assert process.stdin is not None  # noqa: S101 - opened as a pipe
         try:
@@ -167,6 +170,11 @@ class Worker:
         last = self.log_path.read_text(errors="replace").strip().splitlines()
         said = f": {last[-1][:200]}" if last else ""
         return Failure("crashed", f"the worker ended with exit code {code}{said}")
+
+    def close(self) -> None:
+        """End the process and refuse every further job."""
+        self.closed = True
+        self.stop()
 
     def stop(self) -> None:
         """End the process; the next job starts a new one."""

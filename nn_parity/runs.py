@@ -51,6 +51,7 @@ def compare(
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
+    resume: bool = False,
     speed: bool = True,
     threads: int = 1,
     timeout: float = crew.TIMEOUT,
@@ -75,6 +76,8 @@ def compare(
         What `--set` takes: ``{"hidden": "8", "lr": 0.1}``.
     out : path, optional
         Folder of the run; a new one under results/runs by default.
+    resume : bool
+        Go on with the interrupted run in ``out``: what is recorded is not repeated.
     speed : bool
         Whether to measure times (about ten seconds an experiment).
     threads : int
@@ -132,11 +135,12 @@ def compare(
             cases.append(case)
             by_hand[case.name] = part.by_hand
 
-    folder = _new_folder(out, "+".join(dict.fromkeys(names)))
+    folder = _folder(out, "+".join(dict.fromkeys(names)), resume=resume)
     cases = [_fix_weights(case, by_hand[case.name], folder) for case in cases]
     _describe(
         folder,
         crewed,
+        resume=resume,
         kind="compare",
         cases=[case.plain() for case in cases],
         datasets={
@@ -181,7 +185,7 @@ def parity(
     names = [networks] if isinstance(networks, str) else list(networks)
     cases = [case for name in names for case in registry.spec(name).cases]
     crewed = _Crew.assemble(frameworks, dtype, threads=1, timeout=timeout, say=say)
-    folder = _new_folder(out, "parity")
+    folder = _folder(out, "parity")
     _describe(folder, crewed, kind="parity", cases=[case.plain() for case in cases])
     job = _Job(folder, crewed, cases)
     with crewed:
@@ -256,8 +260,12 @@ class _Crew:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every worker; none is started again."""
         for worker in self.workers.values():
-            worker.stop()
+            worker.close()
 
 
 def _flat(names: str | Iterable[str]) -> str:
@@ -293,14 +301,22 @@ class _Job:
         ]
         slots = max(1, environment.cores() // self.crew.threads)
         with ThreadPoolExecutor(slots) as pool:
-            for done in [pool.submit(self._record, *job) for job in jobs]:
-                done.result()
+            try:
+                for done in [pool.submit(self._record, *job) for job in jobs]:
+                    done.result()
+            except BaseException:  # Ctrl-C, a full disk: nobody waits for the others
+                pool.shutdown(wait=False, cancel_futures=True)
+                self.crew.close()
+                raise
 
     def _record(self, framework: str, dtype: str) -> None:
         worker = self.crew.worker(framework, dtype, self.folder)
         for network in self.networks:
             cases = [c.plain() for c in self.cases if c.network == network]
             path = self.path(framework, dtype, network)
+            if path.exists():  # --resume: it was written whole, or not at all
+                self.crew.say(framework, dtype, f"{network}: recorded before")
+                continue
             self.crew.say(framework, dtype, "starting")
             try:
                 worker.run(
@@ -413,7 +429,14 @@ def _check_seed(seed: Any) -> None:
         )
 
 
-def _new_folder(out: str | Path | None, name: str) -> Path:
+def _folder(out: str | Path | None, name: str, *, resume: bool = False) -> Path:
+    if resume and (out is None or not (Path(out) / "environment.json").exists()):
+        raise Refusal(
+            "E017",
+            "nothing to resume",
+            str(out or "--out is missing"),
+            "give --out the folder of an interrupted run",
+        )
     if out is None:
         now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
         path = RUNS / f"{now}-{name}"
@@ -421,9 +444,12 @@ def _new_folder(out: str | Path | None, name: str) -> Path:
             path = RUNS / f"{now}-{os.getpid()}-{name}"
     else:
         path = Path(out)
-    if (path / "environment.json").exists():
+    if (path / "environment.json").exists() and not resume:
         raise Refusal(
-            "E011", "this folder holds a run already", str(path), "choose another --out"
+            "E011",
+            "this folder holds a run already",
+            str(path),
+            "choose another, or --resume",
         )
     return files.writable_folder(path)
 
@@ -452,11 +478,14 @@ def _fix_weights(case: Case, by_hand: Mapping[str, Any] | None, folder: Path) ->
         network=case.network,
         sizes=case.sizes,
         origin=origin | ({"file": Path(case.weights).name} if case.weights else {}),
+        force=True,
     )
     return replace(case, weights=str(path.resolve()))
 
 
-def _describe(folder: Path, crewed: _Crew, **request: Any) -> None:
+def _describe(
+    folder: Path, crewed: _Crew, *, resume: bool = False, **request: Any
+) -> None:
     import hashlib
 
     for case in request["cases"]:
@@ -477,7 +506,24 @@ def _describe(folder: Path, crewed: _Crew, **request: Any) -> None:
         settings=settings,
         **request,
     )
+    if resume:
+        _same_request(folder, text)
+        return
     files.write_text(folder / "environment.json", json.dumps(text, indent=1) + "\n")
+
+
+def _same_request(folder: Path, now: dict[str, Any]) -> None:
+    """Refuse to go on with another request, or with other versions."""
+    then = Run(folder).environment
+    now = json.loads(json.dumps(now))
+    for key in ("cases", "frameworks", "dtypes", "threads", "versions", "datasets"):
+        if then.get(key) != now.get(key):
+            raise Refusal(
+                "E018",
+                f"the interrupted run has other {key}",
+                str(folder),
+                "repeat its command exactly, or start a new run",
+            )
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: list[Row]) -> None:

@@ -5,6 +5,7 @@ Each fault is put into a copy of the packages, so that the real command meets it
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -158,6 +159,46 @@ def test_workers_end_with_their_parent(tmp_path):
     parent.wait()
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert alive == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_run_goes_on_where_it_was(tmp_path, number):
+    """Killed while jax trains: with --resume, scratch is not repeated."""
+    old = "def forward(params, batch, recipe, *, train):\n"
+    slow = f"{old}    import time; time.sleep(999)\n"
+    root = copy(tmp_path, "jax_impl/mlp.py", old, slow)
+    small = [a for a in SMALL if a not in ("xor", "binary-blitz")]
+    parent = subprocess.Popen(
+        [sys.executable, "-m", "nn_parity", *small],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    done = root / "run" / "transcripts" / "float64" / "scratch" / "mlp.npz"
+    until = time.monotonic() + 60
+    while not done.exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    stamp = done.stat().st_mtime_ns
+    parent.send_signal(number)
+    _, said = parent.communicate(timeout=30)
+    if number != signal.SIGKILL:
+        assert parent.returncode == 130
+        assert "Traceback" not in said
+    assert not (root / "run" / "parity.csv").exists()
+
+    path = root / "jax_impl" / "mlp.py"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace(slow, old), encoding="utf-8"
+    )
+    other = command(root, *small, "--resume", "--seed", 5)
+    assert other.returncode == 2
+    assert "other cases" in other.stderr
+    finished = command(root, *small, "--resume")
+    assert finished.returncode == 0, finished.stderr
+    assert done.stat().st_mtime_ns == stamp
+    assert set(read(root)["status"]) == {"ok"}
 
 
 def test_divergence_is_a_row_that_says_at_which_step(tmp_path):
