@@ -8,11 +8,13 @@
 
 PYTHON ?= python3
 CPU_INDEX := https://download.pytorch.org/whl/cpu
-TORCH_INDEX ?= $(shell $(PYTHON) tools/reachable.py $(CPU_INDEX))
+TORCH_INDEX ?= ask
 ARGS ?=
 
 PIP := .venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt
-INDEX = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+ask = $(shell $(PYTHON) tools/reachable.py $(CPU_INDEX))
+index = $(if $(filter ask,$(TORCH_INDEX)),$(ask),$(TORCH_INDEX))
+INDEX = $(foreach url,$(index),--extra-index-url $(url))
 FILES := pyproject.toml constraints.txt
 
 .PHONY: setup compare test lint mutants wheelhouse clean

@@ -24,6 +24,7 @@ COLUMNS = (
 QUANTITIES = (  # in the order in which an error would spread
     "activation", "output", "loss", "grad", "state", "curve", "trained", "prediction",
 )  # fmt: skip
+EXTENDED = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
 Row = dict[str, Any]
 
 
@@ -76,7 +77,7 @@ def compare(cell: Cell, ours: Transcript, reference: Transcript) -> list[Row]:
                 )  # fmt: skip
             )
         else:
-            rows.append(_row(cell, quantity, named, got[key], want[key], want))
+            rows.append(_row(cell, quantity, named, got[key], want[key], reference))
     return rows + _diverged(cell, ours, reference)
 
 
@@ -106,12 +107,14 @@ def _diverged(cell: Cell, ours: Transcript, reference: Transcript) -> list[Row]:
     ]
     if steps == [None, None]:
         return []
-    if cell.framework == "scratch":
-        steps[1] = steps[0]
+    reason = f"loss not finite at step {steps[0]}"
+    gated = cell.framework != "scratch" and cell.dtype == "float64"
+    if not gated:  # float32 is gated for its first steps only
+        return [cell.row("curve", "loss@end", status="diverged", reason=reason)]
     return [
         cell.row(
             "curve", "loss@end", passed=steps[0] == steps[1], status="diverged",
-            reason=f"loss not finite at step {steps[0]}, in the reference {steps[1]}",
+            reason=f"{reason}, in the reference {steps[1]}",
         )
     ]  # fmt: skip
 
@@ -161,17 +164,23 @@ def _tensor(
     start = reference.get(f"state/loaded/{named.partition('@')[0]}")
     if quantity == "trained" and start is not None:
         fields["moved"] = float(np.abs(want - start).max())
+    if cell.framework == "scratch" and not EXTENDED:
+        fields["reason"] = "longdouble is double on this platform: compared with itself"
+        return cell.row(quantity, named, status="reported", **fields)
     if gate.value is None:
         return cell.row(quantity, named, status="reported", **fields)
     vacuous = _vacuous(cell.case, quantity, max_ref, fields.get("moved"), gate.value)
-    if vacuous and cell.case.experiment:  # a user's own recipe may compare nothing here
+    own_recipe = bool(cell.case.experiment)  # a user may ask for what compares nothing
+    if vacuous and own_recipe and worst <= gate.value:
         return cell.row(quantity, named, status="reported", reason=vacuous, **fields)
     passed = worst <= gate.value and not vacuous
     if not passed:
         index = np.unravel_index(int(error.argmax()), error.shape)
-        fields["reason"] = vacuous or (
+        exact = reference.get(f"truth/{quantity}/{named}")
+        fields["reason"] = (vacuous if worst <= gate.value else "") or (
             f"{named}{list(map(int, index))}: {cell.framework} {got[index]:.17g}, "
             f"reference {want[index]:.17g}, error {worst:.2g} > gate {gate.value:.2g}"
+            + ("" if exact is None else f", extended precision {exact[index]:.17g}")
         )
     status = "ok" if passed else "failed"
     return cell.row(quantity, named, passed=passed, status=status, **fields)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from nn_parity import errors
+from nn_parity.crew import TIMEOUT
 from nn_parity.errors import Refusal
 
 # typer brings click or a copy of it; this is ClickException in either
@@ -92,7 +93,7 @@ def compare(
     ] = False,
     speed: Annotated[bool, typer.Option(help="Measure times, or do not.")] = True,
     threads: Annotated[int, typer.Option(help="Threads of each framework.")] = 1,
-    timeout: Timeout = 900.0,
+    timeout: Timeout = TIMEOUT,
     as_json: Json = False,
 ) -> None:
     """Train the same network in all frameworks from the same weights, and compare.
@@ -130,7 +131,7 @@ def parity(
     frameworks: Frameworks = None,
     dtype: Dtype = "both",
     out: Out = None,
-    timeout: Timeout = 900.0,
+    timeout: Timeout = TIMEOUT,
     as_json: Json = False,
 ) -> None:
     """Numerical agreement only, at tiny sizes: no data set, no training to wait for."""
@@ -225,6 +226,10 @@ def export(
     ],
     to: Annotated[Path, typer.Option(help="File to write: .npz or .csv.")],
     framework: Annotated[str, typer.Option(help="Whose trained weights.")] = "scratch",
+    part: Annotated[
+        str | None,
+        typer.Option(help="Of an experiment with several parts, such as xor or or."),
+    ] = None,
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     seed: Annotated[int, typer.Option(help="Of initial weights.")] = 0,
     settings: Set = None,
@@ -239,6 +244,7 @@ def export(
             source,
             to,
             framework=framework,
+            part=part,
             dtype=dtype,
             seed=seed,
             settings=_pairs(settings),
@@ -251,14 +257,14 @@ def export(
 @weights_app.command("check")
 def check(
     path: Annotated[Path, typer.Argument(help="A weight file.")],
-    network: Annotated[
+    experiment: Annotated[
         str | None, typer.Option(help="Experiment that it should fit.")
     ] = None,
 ) -> None:
     """Say what a weight file holds, or what is wrong with it."""
     from nn_parity import exchange
 
-    for line in exchange.check(path, network):
+    for line in exchange.check(path, experiment):
         typer.echo(line)
 
 
@@ -295,11 +301,15 @@ def plot(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the pictures; the run's by default.")
     ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(help="One figure, such as loss, confusion, network or speed."),
+    ] = None,
 ) -> None:
     """Draw the figures of a run again, as SVG and PNG."""
     from nn_parity import pictures, results
 
-    for path in pictures.draw(results.open_run(run), out):
+    for path in pictures.draw(results.open_run(run), out, kind):
         typer.echo(str(path))
 
 
@@ -316,15 +326,26 @@ def mutants(
     Runs the checks of the tests, so it needs a source checkout and the test extra. Takes
     some minutes.
     """
+    from nn_parity import crew, registry, runs
     from nn_parity import mutants as bugs
-    from nn_parity import registry, runs
 
-    chosen = bugs.listed(registry.canonical(frameworks))
+    bugs.require_source()
+    present, absent = crew.available(registry.canonical(frameworks))
+    for reason in absent.values():
+        typer.echo(reason, err=True)
+    chosen = bugs.listed(present)
     chosen = [m for m in chosen if network is None or Path(m.file).stem == network]
     if not chosen:
         raise Refusal("E003", "no mutant selected", "--network", "leave it out")
     with _progress() as say:
-        reference = runs.parity(out=out, say=say).path
+        reference = runs.parity(out=out, say=say)
+    if reference.exit_code == errors.PARITY_FAILED:
+        raise Refusal(
+            "E401",
+            "the healthy code fails already",
+            str(reference.path),
+            "make nn-parity parity pass first",
+        )
     console = _console()
 
     def tell(verdict: bugs.Verdict) -> None:
@@ -332,7 +353,7 @@ def mutants(
         where = f"{verdict.mutant.path}: {verdict.mutant.what}"
         console.print(f"{fate:<30} {where}", markup=False, soft_wrap=True)
 
-    verdicts = bugs.run(chosen, reference, tell)
+    verdicts = bugs.run(chosen, reference.path, tell)
     killed = sum(bool(v.killed_by) for v in verdicts)
     console.print(f"{killed} of {len(verdicts)} mutants killed")
     raise typer.Exit(errors.OK if killed == len(verdicts) else errors.PARITY_FAILED)

@@ -22,17 +22,25 @@ from typing import IO, Any
 import nn_parity
 from nn_parity import registry
 
-SCRUBBED = (
-    "XLA_FLAGS", "ATEN_CPU_CAPABILITY", "PYTHONHASHSEED", "KMP_DUPLICATE_LIB_OK",
-    "KERAS_BACKEND", "PYTHONOPTIMIZE", "PYTHONWARNINGS",
+SCRUBBED = (  # whatever begins so changes results or times
+    "ATEN_", "JAX_", "KERAS_", "KMP_", "MKL_", "OMP_", "OPENBLAS_", "PYTHONHASHSEED",
+    "PYTHONOPTIMIZE", "PYTHONWARNINGS", "TF_", "TORCH_", "XLA_",
 )  # fmt: skip
+KEPT = (
+    "JAX_COMPILATION_CACHE",
+    "JAX_PERSISTENT_CACHE",
+)  # only where compiled code lies
 TIMEOUT = 900.0  # seconds for one job
 
 
 def environment(threads: int, keras_home: Path) -> dict[str, str]:
     """Return a child's environment: CPU only, so many threads, no settings from outside."""
     source = str(Path(nn_parity.__file__).parent.parent)
-    env = {k: v for k, v in os.environ.items() if k not in SCRUBBED}
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(KEPT) or not name.startswith(SCRUBBED)
+    }
     env["PYTHONPATH"] = os.pathsep.join(
         filter(None, [source, os.environ.get("PYTHONPATH")])
     )
@@ -127,6 +135,7 @@ class Worker:
             except (ValueError, KeyError, AttributeError):
                 self.stop()
                 raise Failure("crashed", f"protocol error: {line[:80]!r}") from None
+            deadline = time.monotonic() + self.timeout  # it is alive
             if event == "say":
                 say(f"{answer['case']}: {answer['text']}")
             elif event == "error":

@@ -23,7 +23,7 @@ def describe(**request: Any) -> dict[str, Any]:
         "schema": SCHEMA,
         "nn_parity": metadata.version("nn-parity") if _installed() else "source",
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["nn-parity", *map(without_home, sys.argv[1:])]),
+        "command": _command(),
         "commit": commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -34,6 +34,12 @@ def describe(**request: Any) -> dict[str, Any]:
         "versions": {f: registry.versions(f) for f in registry.FRAMEWORKS},
         **request,
     }
+
+
+def _command() -> str:
+    if Path(sys.argv[0]).name in ("nn-parity", "__main__.py", "cli.py"):
+        return shlex.join(["nn-parity", *map(without_home, sys.argv[1:])])
+    return "from Python: nn_parity.compare or nn_parity.parity, with the cases below"
 
 
 def cores() -> int:

@@ -18,6 +18,7 @@ def export(
     to: str | Path,
     *,
     framework: str = "scratch",
+    part: str | None = None,
     dtype: str = "float64",
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
@@ -37,12 +38,12 @@ def export(
     if Path(source).is_dir():
         run = results.open_run(source)
         (framework,) = registry.canonical(framework)
-        case = run.cases[0]
+        case = _of_run(run, part)
         params = trained(run, case, framework, dtype)
         origin: dict[str, Any] = {"framework": framework, "dtype": dtype}
         origin |= {"point": "trained", "commit": run.environment["commit"]}
     else:
-        case = _case(source, settings or {}, seed, data)
+        case = _case(source, settings or {}, seed, data, part)
         params, _ = inputs.initial(registry.spec(case.network), case, seed)
         origin = {"seed": seed, "point": "initial"}
     path = weight_files.write(
@@ -91,7 +92,11 @@ def check(path: str | Path, experiment: str | None = None) -> list[str]:
 
 
 def _case(
-    experiment: str, settings: Mapping[str, Any], seed: int, data: str | Path | None
+    experiment: str,
+    settings: Mapping[str, Any],
+    seed: int,
+    data: str | Path | None,
+    part: str | None = None,
 ) -> Case:
     chosen = recipes.experiment(experiment)
     changes = recipes.parse_settings(chosen.network, settings)
@@ -103,4 +108,15 @@ def _case(
         seed=seed,
         data=folder,
     )
-    return next(case for case, part in cases if part.by_hand is None)
+    case, _ = recipes.chosen_part(cases, part)
+    return case
+
+
+def _of_run(run: results.Run, part: str | None) -> Case:
+    """Return the case of a run that a user means by its name, its part or nothing."""
+    trained_cases = [case for case in run.cases if case.trains]
+    for case in trained_cases:
+        if part is None or part in (case.name, case.label, case.experiment):
+            return case
+    names = ", ".join(case.name for case in trained_cases)
+    raise Refusal("E019", f"no part '{part}'", f"trained here: {names}", "name one")

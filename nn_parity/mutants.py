@@ -75,6 +75,17 @@ class Verdict:
     seconds: float
 
 
+def require_source() -> None:
+    """Refuse to run from an installed copy, which has no build file to copy."""
+    if not (ROOT / "pyproject.toml").is_file():
+        raise Refusal(
+            "E303",
+            "mutants need a source checkout",
+            str(ROOT),
+            "run python -m nn_parity mutants in a clone of the repository",
+        )
+
+
 def listed(frameworks: Sequence[str]) -> list[Mutant]:
     """Return the mutants of these implementations, in the order of their files."""
     return [
@@ -182,6 +193,13 @@ def _run(arguments: list[str], root: Path) -> str | None:
         return f"no end within {TIMEOUT:g} s"
     if done.returncode == 0:
         return None
+    if done.returncode != 1:  # pytest found nothing to run, or was not there
+        raise Refusal(
+            "E302",
+            f"a check did not run (exit code {done.returncode})",
+            " ".join(arguments),
+            'pip install -c constraints.txt "nn-parity[test]"',
+        )
     lines = (done.stdout + os.linesep + done.stderr).strip().splitlines()
     telling = [ln for ln in lines if ln.startswith(("E  ", "NOTICED", "FAILED"))]
     return (telling or lines or ["?"])[0][:200]

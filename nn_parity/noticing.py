@@ -32,7 +32,7 @@ def _pairs(
     """Whom to compare: scratch with its truth and with the healthy others."""
     if framework != "scratch":
         reference = run.transcript(case, "scratch", dtype)
-        return [(Cell(case, framework, dtype), ours, _compared(reference))]
+        return [(Cell(case, framework, dtype), ours, reference)]
     own = Cell(case, "scratch", dtype), _compared(ours), agreement.truth(ours)
     others = [
         (Cell(case, f, dtype), run.transcript(case, f, dtype), _compared(ours))

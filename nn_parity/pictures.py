@@ -20,12 +20,15 @@ Figure = Any
 SMALL = 12  # units of a layer that a diagram can show
 
 
-def draw(run: Run, folder: Path | None = None) -> list[Path]:
-    """Draw every figure of a run as SVG and PNG; return the files."""
+def draw(run: Run, folder: Path | None = None, kind: str | None = None) -> list[Path]:
+    """Draw the figures of a run, or those of one kind, as SVG and PNG; return the files."""
     folder = files.writable_folder(run.path / "figures" if folder is None else folder)
     drawn: list[Path] = []
     for name, make in _all(run):
-        drawn += figures.save(make(), folder / name)
+        if kind is None or name == kind or name.startswith(f"{kind}-"):
+            drawn += figures.save(make(), folder / name)
+    if kind is not None and not drawn:
+        raise _no_figure(run, kind)
     return drawn
 
 
@@ -39,7 +42,11 @@ def figure(run: Run, kind: str) -> Figure:
     for name, make in _all(run):
         if name == kind or name.startswith(f"{kind}-"):
             return make()
-    raise Refusal(
+    raise _no_figure(run, kind)
+
+
+def _no_figure(run: Run, kind: str) -> Refusal:
+    return Refusal(
         "E015",
         f"no figure '{kind}' in this run",
         f"there are {', '.join(kinds(run)) or 'none'}",

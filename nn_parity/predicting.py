@@ -45,7 +45,8 @@ def predict(
     Parameters
     ----------
     experiment : str
-        Fixes network, sizes and recipe; its first part where it has several.
+        Fixes network, sizes and recipe; where it has several parts, the first that is
+        trained.
     given : sequence
         Rows of numbers, "x1,x2,...", or "test:17" for a row of the test set.
     weights : path, optional
@@ -62,10 +63,16 @@ def predict(
     chosen = recipes.experiment(experiment)
     changes = recipes.parse_settings(chosen.network, settings or {})
     folder = None if data is None else str(Path(data).resolve())
-    known = datasets.load(chosen.parts[0].dataset, data=folder)
-    case, part = recipes.cases(
-        chosen, lambda name: known, changes=changes, seed=seed, data=folder
-    )[0]
+    case, part = recipes.chosen_part(
+        recipes.cases(
+            chosen,
+            lambda name: datasets.load(name, data=folder),
+            changes=changes,
+            seed=seed,
+            data=folder,
+        )
+    )
+    known = datasets.load(case.dataset, data=folder)
     x = np.stack([_row(text, case, known) for text in given])
     wanted = registry.canonical(frameworks)
     present, absent = crew.available(wanted)
@@ -83,9 +90,11 @@ def predict(
                 )
                 columns[framework] = _answers(case, np.array(answer["prediction"]))
             except Failure as failure:
-                columns[framework] = [failure.status] * len(x)
+                columns[framework] = [f"{failure.status}: {failure.reason}"] * len(x)
             finally:
                 worker.stop()
+    for framework, reason in absent.items():
+        columns[framework] = [f"not installed: {reason}"] * len(x)
     return pd.DataFrame(columns)
 
 
@@ -107,9 +116,16 @@ def _weighted(
     if part.by_hand is not None:
         params = {n: np.asarray(v, np.float64) for n, v in part.by_hand.items()}
     adapter.load(params, arrays.state)
-    transcripts.train(
+    made = transcripts.train(
         adapter, case, arrays, lambda text: say("scratch", "float64", text)
     )
+    if "meta/diverged" in made:
+        raise Refusal(
+            "E402",
+            f"training diverged at step {int(made['meta/diverged'])}",
+            case.name,
+            "choose a smaller --set lr",
+        )
     params, state = adapter.export()
     path = folder / "trained.npz"
     weight_files.write(

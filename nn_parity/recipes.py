@@ -11,7 +11,6 @@ from nn_parity.batches import BINARY_LOSSES, INDEX_LOSSES
 from nn_parity.errors import Refusal
 from nn_parity.protocol import Case
 from nn_parity.suggest import nearest
-from nn_parity.weights import INITIALIZERS
 
 if TYPE_CHECKING:
     from nn_parity.datasets import Dataset
@@ -29,6 +28,7 @@ LOSS_ALIASES = {
     "cross_entropy": "softmax_cross_entropy",
     "bce": "binary_cross_entropy",
 }
+INITS = ("zeros", "ones", "normal", "uniform", "glorot_uniform", "he_normal")
 OPTIMIZERS = {
     "sgd": (),
     "momentum": ("mu",),
@@ -243,6 +243,7 @@ def cases(
     resolved = []
     for part in experiment.parts:
         settings = dict(experiment.settings) | dict(part.settings) | dict(changes)
+        _without_effect(experiment, settings, changes)
         if part.by_hand is not None:  # these weights are set for this very neuron
             settings |= dict(part.settings)
         dataset = load(part.dataset)
@@ -259,6 +260,40 @@ def cases(
         )
         resolved.append((case, part))
     return resolved
+
+
+def _without_effect(
+    experiment: Experiment, settings: Mapping[str, Any], changes: Mapping[str, Any]
+) -> None:
+    """Refuse a setting that this recipe never reads: its user would believe a table."""
+    optimizer, loss = settings["optimizer"], settings["loss"]
+    for name, keys in OPTIMIZERS.items():
+        for key in keys:
+            if key in changes and key not in OPTIMIZERS[optimizer]:
+                raise Refusal(
+                    "E008",
+                    f"'{key}' has no effect with {optimizer}",
+                    f"--set {key}",
+                    f"add --set optimizer={name}",
+                )
+    if "output" in changes and loss in (*INDEX_LOSSES, *BINARY_LOSSES):
+        raise Refusal(
+            "E008",
+            f"'output' has no effect with {loss}, which takes logits",
+            "--set output",
+            "leave it out or choose another loss",
+        )
+
+
+def chosen_part(
+    cases: list[tuple[Case, Part]], label: str | None = None
+) -> tuple[Case, Part]:
+    """Return the part that a user means: the one named, else the first that is trained."""
+    for case, part in cases:
+        if label == case.label or (label is None and part.by_hand is None):
+            return case, part
+    labels = ", ".join(case.label for case, _ in cases)
+    raise Refusal("E019", f"no part '{label}'", f"parts are {labels}", "name one")
 
 
 def _sizes(
@@ -363,7 +398,7 @@ _KEYS: dict[str, tuple[Callable[[str], Any], str]] = {
     "output": (_one_of(ACTIVATIONS), f"one of {', '.join(ACTIVATIONS)}"),
     "loss": (_one_of(LOSSES, LOSS_ALIASES), f"one of {', '.join(LOSSES)}"),
     "optimizer": (_one_of(OPTIMIZERS), f"one of {', '.join(OPTIMIZERS)}"),
-    "init": (_one_of(INITIALIZERS), f"one of {', '.join(INITIALIZERS)}"),
+    "init": (_one_of(INITS), f"one of {', '.join(INITS)}"),
     "lr": (_number(0), "a number from 0"),
     "mu": (_number(0, 1), "a number from 0 to below 1"),
     "beta1": (_number(0, 1), "a number from 0 to below 1"),

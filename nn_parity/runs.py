@@ -154,12 +154,13 @@ def compare(
     with crewed:
         job.record()
         rows = job.parity_rows()
+        job.write_accuracy({dataset.name: dataset for dataset in known.values()})
+        job.write_samples()
         if speed:
             bench.quick(job, rows)
+            job.write_samples()
         else:
             files.write_text(folder / "speed.csv", ",".join(bench.COLUMNS) + "\n")
-    job.write_accuracy({dataset.name: dataset for dataset in known.values()})
-    job.write_samples()
     from nn_parity import pictures
 
     pictures.draw(Run(folder))
@@ -461,14 +462,16 @@ def _fix_weights(case: Case, by_hand: Mapping[str, Any] | None, folder: Path) ->
     """
     from nn_parity import weight_files
 
+    path = folder / "initial" / f"{case.name.replace('/', '-')}.npz"
     spec = registry.spec(case.network)
     params, state = inputs.initial(spec, case, case.seeds[0])
+    if path.exists():  # --resume: `_same_request` compares its hash
+        return replace(case, weights=str(path.resolve()))
     if by_hand is not None:
         params = {name: np.asarray(by_hand[name], np.float64) for name in params}
     params = {
         name: initial_weights.representable(value) for name, value in params.items()
     }
-    path = folder / "initial" / f"{case.name.replace('/', '-')}.npz"
     path.parent.mkdir(exist_ok=True)
     origin = {"experiment": case.experiment, "seed": case.seeds[0], "point": "initial"}
     weight_files.write(
@@ -478,7 +481,6 @@ def _fix_weights(case: Case, by_hand: Mapping[str, Any] | None, folder: Path) ->
         network=case.network,
         sizes=case.sizes,
         origin=origin | ({"file": Path(case.weights).name} if case.weights else {}),
-        force=True,
     )
     return replace(case, weights=str(path.resolve()))
 

@@ -87,7 +87,7 @@ class Timer:
             )
         if kind == "train-step":
             rows = np.resize(self.order, B)
-            batch = {name: a[rows] for name, a in self.rows.items()}
+            batch = self.adapter.put({n: a[rows] for n, a in self.rows.items()})
 
             def steps() -> None:
                 for _ in range(STEPS):
@@ -95,5 +95,5 @@ class Timer:
 
             return steps, STEPS, STEPS * B
         rows = np.resize(self.order, INFERENCE_BATCH)
-        batch = {"x": self.rows["x"][rows]}
+        batch = self.adapter.put({"x": self.rows["x"][rows]})
         return lambda: self.adapter.forward(batch, train=False), 1, len(rows)

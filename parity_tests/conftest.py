@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -57,11 +58,12 @@ def probes(shared_folder):
 
 def python(arguments, *, root=ROOT, folder=None, check=True):
     """Run Python as a worker would run, on the packages under ``root``."""
-    env = crew.environment(1, Path("keras-home")) | {"PYTHONPATH": str(root)}
+    home = Path(tempfile.gettempdir()) / "nn-parity-tests-keras"
+    env = crew.environment(1, home) | {"PYTHONPATH": str(root)}
     run = subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=folder or root,
-        env=env | {"KERAS_HOME": str(root / ".keras-home-of-tests")},
+        env=env,
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -91,10 +93,11 @@ def cli(tmp_path):
 
 def mnist_folder():
     """Where the real MNIST lies, or None."""
-    candidates = [os.environ.get("NN_PARITY_DATA"), ROOT.parent / "shared/data/mnist"]
-    for folder in filter(None, candidates):
-        if (Path(folder) / "train-images-idx3-ubyte.gz").exists():
-            return Path(folder)
+    named = os.environ.get("NN_PARITY_DATA")
+    beside = ROOT.parent.glob("*/data/mnist")  # a folder of data beside this one
+    for folder in [Path(named)] if named else beside:
+        if (folder / "train-images-idx3-ubyte.gz").exists():
+            return folder
     return None
 
 

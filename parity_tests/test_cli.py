@@ -1,12 +1,15 @@
 """The command line as a user meets it: real processes, exit codes, one-line refusals."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from nn_parity import registry
-from parity_tests.conftest import INSTALLED, mnist_folder, needs_mnist
+from parity_tests.conftest import INSTALLED, ROOT, mnist_folder, needs_mnist
 
 
 def refused(done, code):
@@ -59,6 +62,12 @@ def test_list_says_what_is_there(cli):
         (["compare", "hiring", "--set", "lr=1", "--set", "lr=2"], ["twice"]),
         (["compare", "hiring", "--set", "lr=nan"], ["lr"]),
         (["compare", "hiring", "--set", "activation=relo"], ["relo", "relu"]),
+        (["compare", "hiring", "--set", "mu=0.5"], ["mu", "optimizer=momentum"]),
+        (["compare", "digits", "--set", "output=tanh"], ["output", "logits"]),
+        (
+            ["compare", "digits", "--set", "init=orthogonal_gates"],
+            ["init", "he_normal"],
+        ),
         (["compare", "hiring", "--set", "loss=ce"], ["does not fit", "hiring"]),
         (["compare", "digits", "--set", "batch=0"], ["batch", "from 1"]),
         (["compare", "hiring", "--seed", "-1"], ["seed -1", "0 to 4294967295"]),
@@ -158,7 +167,7 @@ def test_weights_travel_from_a_run_into_the_next(cli, run, tmp_path, suffix):
     done = cli("weights", "export", run.path, "--to", file)
     assert done.returncode == 0, done.stderr
     assert "trained weights of hiring" in done.stdout
-    done = cli("weights", "check", file, "--network", "hiring")
+    done = cli("weights", "check", file, "--experiment", "hiring")
     assert done.returncode == 0, done.stderr
     assert "fits hiring" in done.stdout
     options = [
@@ -231,7 +240,20 @@ def test_data_status_lists_bundled_sets(cli):
     assert "digits-file-order" in done.stdout
 
 
-def test_output_may_be_cut_off_by_head(cli):
+def test_no_colours_where_there_is_no_terminal(cli):
     done = cli("list", env={"LC_ALL": "C", "NO_COLOR": "1"})
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
+
+
+def test_output_may_be_cut_off(run):
+    """As by `| head`: the reader goes away, and nobody hears a traceback."""
+    arguments = [sys.executable, "-m", "nn_parity", "table", str(run.path)]
+    with subprocess.Popen(
+        [*arguments, "--kind", "parity"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as table:
+        table.stdout.close()
+        assert b"Traceback" not in table.stderr.read()

@@ -14,7 +14,6 @@ import threading
 import time
 import tracemalloc
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,16 +23,9 @@ from nn_parity.datasets import cache, digits, download, folder, idx
 from nn_parity.datasets import published as facts
 from nn_parity.datasets.published import PUBLISHED, Published
 from nn_parity.errors import INTEGRITY, USAGE, Refusal
+from parity_tests.conftest import ROOT, mnist_folder, needs_mnist
 
-ROOT = Path(__file__).resolve().parents[1]
-_CHOSEN = os.environ.get("NN_PARITY_DATA")
-_MNIST = [ROOT.parent / "shared/data/mnist"]
-_MNIST += folder.places(Path(_CHOSEN), "mnist") if _CHOSEN else []
-MNIST = next((p for p in _MNIST if len(folder.find(p)) == 4), None)
-needs_mnist = pytest.mark.skipif(
-    MNIST is None,
-    reason="no MNIST files in ../shared/data/mnist, and none below NN_PARITY_DATA",
-)
+MNIST = mnist_folder()
 FILES = tuple(folder.file_name(part) for part in folder.PARTS)
 IMAGES, LABELS = FILES[:2]
 

@@ -1,5 +1,7 @@
 """The comparison itself can fail: each way of being wrong turns a row red."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -158,3 +160,24 @@ def test_trainings_that_diverge_must_do_so_at_the_same_step():
     assert row["status"] == "diverged"
     (row,) = agreement.failures(agreement.compare(cell, ours, reference()))
     assert row["reason"].endswith("in the reference None")
+
+
+def test_a_vacuous_comparison_hides_no_disagreement():
+    """In a user's experiment it is only reported, unless somebody disagrees."""
+    cell = Cell(replace(CASE, experiment="mine"), "torch", "float64")
+    zero = reference() | {"grad/W_1": np.zeros((7, 5))}
+    rows_now = agreement.compare(cell, zero, zero)
+    assert list(agreement.failures(rows_now)) == []
+    assert "vacuous" in next(r["reason"] for r in rows_now if r["quantity"] == "grad")
+    other = zero | {"grad/W_1": np.full((7, 5), 1e3)}
+    failed_rows = list(agreement.failures(agreement.compare(cell, other, zero)))
+    assert [r["tensor"] for r in failed_rows] == ["W_1"]
+
+
+def test_a_failure_line_says_what_extended_precision_finds():
+    exact = {"truth/grad/W_1": reference()["grad/W_1"].astype(np.longdouble)}
+    ours = reference()
+    ours["grad/W_1"][2, 3] += 1e-6
+    found = agreement.compare(Cell(CASE, "torch", "float64"), ours, reference() | exact)
+    (row,) = agreement.failures(found)
+    assert f"extended precision {exact['truth/grad/W_1'][2, 3]:.17g}" in row["reason"]

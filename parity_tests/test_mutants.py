@@ -1,7 +1,7 @@
 """Every deliberate bug turns the suite red.
 
-Here: all of scratch's, and three of each framework spread over its files. All of them are
-tried by `nn-parity mutants`, which CI runs.
+Here every other one of scratch's, and three of each framework spread over its files. All of
+them are tried by `nn-parity mutants`, which CI runs.
 """
 
 import pytest
@@ -15,7 +15,7 @@ ALL = mutants.listed(INSTALLED)
 
 
 def some():
-    chosen = [m for m in ALL if m.framework == "scratch"]
+    chosen = [m for m in ALL if m.framework == "scratch"][::2]
     for framework in OTHERS:
         theirs = [m for m in ALL if m.framework == framework]
         chosen += theirs[:: max(1, len(theirs) // 3)][:3]

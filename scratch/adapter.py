@@ -123,6 +123,8 @@ class Adapter:
             if upstream is None:
                 losses[who], d = self.players[who].loss(outputs, batch, self.recipe)
             else:
+                if upstream.shape != (made := outputs["prediction"].shape):
+                    raise ValueError(f"upstream {upstream.shape}, prediction {made}")
                 d = {"prediction": upstream.astype(self.dtype)}
                 losses["loss"] = (outputs["prediction"] * d["prediction"]).sum()
             g = self.network.backward(self.arrays, d, cache, self.recipe, inputs=wanted)
@@ -138,8 +140,8 @@ class Adapter:
             raise ValueError(f"gradient of an unknown parameter: {sorted(unknown)}")
         for player in self.players.values():
             absent = player.theta.named.keys() - given.keys()
-            if len(absent) == len(player.theta.named):
-                continue
+            if len(absent) == len(player.theta.named) and len(self.players) > 1:
+                continue  # another player's turn
             vectors = (player.theta, *player.moments.values())
             kept = [{n: v.named[n].copy() for n in absent} for v in vectors]
             player.grad.fill(dict.fromkeys(absent, 0) | given)
@@ -200,7 +202,7 @@ class Adapter:
         losses = {who: [] for who in self.players}
         for start, rate in zip(starts, lrs, strict=True):
             rows = order[start : start + B]
-            if variant == "lean":
+            if variant == "lean":  # "clip": the default would copy through a buffer
                 w = self._workspace(len(rows), data)
                 batch = {n: a.take(rows, 0, w.batch[n], "clip") for n, a in data.items()}
             else:
