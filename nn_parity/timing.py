@@ -19,7 +19,7 @@ from nn_parity.protocol import Case
 
 EXAMPLES = 4096  # an epoch slice takes at most so many
 STEPS = 20  # of a train-step slice
-SLICE = 0.02  # seconds; shorter work is repeated within a slice
+SLICE = 0.05  # seconds; shorter work is repeated within a slice
 INFERENCE_BATCH = 256
 
 

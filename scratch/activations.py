@@ -11,10 +11,6 @@ def identity(z, out=None):
     return z
 
 
-def didentity(h, out=None):
-    return 1
-
-
 def step(z, out=None):
     """The threshold unit of McCulloch & Pitts (1943): it fires at z >= 0."""
     return np.greater_equal(z, 0).astype(z.dtype)
@@ -58,9 +54,17 @@ def drelu(h, out=None):
 
 # canonical name -> (f, df)
 ACTIVATIONS = {
-    "identity": (identity, didentity),
+    "identity": (identity, None),  # a derivative of one: nothing to multiply by
     "step": (step, dstep),
     "sigmoid": (sigmoid, dsigmoid),
     "tanh": (tanh, dtanh),
     "relu": (relu, drelu),
 }
+
+
+def back_through(name, dh, h, out=None):
+    """Return dz = dh * f'(z), with f' taken from the activation's own output h."""
+    _, derivative = ACTIVATIONS[name]
+    if derivative is None:
+        return dh
+    return np.multiply(dh, derivative(h, out=out), out=out)

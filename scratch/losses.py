@@ -12,29 +12,31 @@ def softmax_cross_entropy_forward(logits, y):
     Softmax and logarithm are one step: the log of a rounded probability is where
     saturated logits lose everything.
     """
-    columns = np.arange(len(y))                           # (B,)    not differentiated
+    B = len(y)                                            # not differentiated
+    at = y * B + np.arange(B)                             # (B,)    not differentiated
     a = np.ascontiguousarray(logits.T)                    # (K, B)  sums over classes go faster
-    z = a - a.max(axis=0)                                 # (K, B)
+    z = a - np.maximum.reduce(a)                          # (K, B)
     e = np.exp(z)                                         # (K, B)
-    s = e.sum(axis=0)                                     # (B,)
-    log_p = z[y, columns] - np.log(s)                     # (B,)
-    loss = -log_p.sum() / len(y)
-    return loss, (columns, e, s, y)
+    s = np.add.reduce(e)                                  # (B,)
+    log_p = z.take(at) - np.log(s)                        # (B,)    at: the true class of each
+    loss = -np.add.reduce(log_p) / B
+    return loss, (at, e, s)
 
 
 def softmax_cross_entropy_backward(cache):
     """All adjoints together are (softmax(logits) - onehot(y)) / B."""
-    columns, e, s, y = cache
-    # loss = -log_p.sum() / len(y)
-    dlog_p = s.dtype.type(-1) / len(y)                    # ()  the same for every example
-    # log_p = z[y, columns] - np.log(s)
+    at, e, s = cache
+    # loss = -np.add.reduce(log_p) / B
+    dlog_p = s.dtype.type(-1) / len(s)                    # ()  the same for every example
+    # log_p = z.take(at) - np.log(s)
     ds = -dlog_p / s                                      # (B,)
-    # s = e.sum(axis=0)
+    # s = np.add.reduce(e)
     de = ds                                               # (B,)  the same for every class
     # e = np.exp(z)
     dz = de * e                                           # (K, B)
-    dz[y, columns] += dlog_p                              # (B,)  z stood in log_p, too
-    # z = a - a.max(axis=0)
+    flat = dz.ravel()                                     # (K*B,)  the same memory
+    flat[at] += dlog_p                                    # (B,)  z stood in log_p, too
+    # z = a - np.maximum.reduce(a)
     da = dz                                               # (K, B)  a shift changes no softmax
     # a = np.ascontiguousarray(logits.T)
     dlogits = da.T                                        # (B, K)

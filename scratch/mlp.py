@@ -19,10 +19,8 @@ B batch, D inputs, M units below a layer, N units of that layer, K outputs.
 W_l is (M, N), b_l is (N,).
 """
 
-import numpy as np
-
 from scratch import losses, workspace
-from scratch.activations import ACTIVATIONS
+from scratch.activations import ACTIVATIONS, back_through
 from scratch.layers import dense_backward, dense_forward
 from scratch.workspace import NEW
 
@@ -55,10 +53,9 @@ def backward(params, doutputs, caches, recipe, *, inputs, w=NEW):
     # outputs["prediction"] = outputs.pop(f"h_{l}")
     dh = doutputs["prediction"]                                          # (B, K)
     for l in range(len(caches), 0, -1):
-        _, derivative = ACTIVATIONS[recipe["activations"][l - 1]]
         h, cache = caches[l - 1]
         # h = activate(z, out=w[l].h)
-        dz = np.multiply(dh, derivative(h, out=w[l].dz), out=w[l].dz)    # (B, N)
+        dz = back_through(recipe["activations"][l - 1], dh, h, out=w[l].dz)  # (B, N)
         # z, cache = dense_forward(h, params[f"W_{l}"], params[f"b_{l}"], w[l])
         dh, grads[f"W_{l}"], grads[f"b_{l}"] = dense_backward(
             dz, cache, w[l], want_dx=l > 1 or "x" in inputs

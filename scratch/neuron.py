@@ -19,7 +19,7 @@ B batch, D inputs, one output.
 """
 
 from scratch import losses
-from scratch.activations import ACTIVATIONS
+from scratch.activations import ACTIVATIONS, back_through
 from scratch.layers import dense_backward, dense_forward
 from scratch.workspace import NEW
 
@@ -38,10 +38,10 @@ def forward(params, batch, recipe, *, train, w=NEW):
 
 
 def backward(params, doutputs, cache, recipe, *, inputs, w=NEW):
-    _, derivative = ACTIVATIONS[recipe["activations"][0]]
     prediction, cache = cache
     # prediction = activate(z)
-    dz = doutputs["prediction"] * derivative(prediction)                # (B, 1)
+    name = recipe["activations"][0]
+    dz = back_through(name, doutputs["prediction"], prediction)         # (B, 1)
     # z, cache = dense_forward(batch["x"], params["W"], params["b"])
     dx, dW, db = dense_backward(dz, cache)
     return {"W": dW, "b": db, "d/x": dx}
