@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from nn_parity import recipes, registry
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def terminal() -> list[Table]:
     for name, state in every["frameworks"].items():
         found = ", ".join(f"{n} {v}" for n, v in state["versions"].items())
         status = found if state["installed"] else f"not installed: {state['install']}"
-        frameworks.add_row(name, status)
+        frameworks.add_row(name, escape(status))
     networks = _table("Networks (nn-parity show, parity)", "network", "tiny cases")
     for name, cases in every["networks"].items():
         networks.add_row(name, ", ".join(cases))
@@ -77,7 +79,10 @@ def data_table(*, verify: bool = False) -> Table:
     for row in datasets.status(verify=verify):
         where = row["problem"] or (row["where"] if row["found"] else row["get"])
         table.add_row(
-            row["name"], row["kind"], "yes" if row["found"] else "no", str(where)
+            row["name"],
+            row["kind"],
+            "yes" if row["found"] else "no",
+            escape(str(where)),
         )
     return table
 

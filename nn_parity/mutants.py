@@ -198,7 +198,7 @@ def _run(arguments: list[str], root: Path) -> str | None:
             "E302",
             f"a check did not run (exit code {done.returncode})",
             " ".join(arguments),
-            'pip install -c constraints.txt "nn-parity[test]"',
+            'pip install -c constraints.txt ".[test]"',
         )
     lines = (done.stdout + os.linesep + done.stderr).strip().splitlines()
     telling = [ln for ln in lines if ln.startswith(("E  ", "NOTICED", "FAILED"))]

@@ -108,8 +108,8 @@ def versions(framework: str) -> dict[str, str]:
 
 
 def install_line(framework: str) -> str:
-    """How to install a framework."""
-    return f'pip install -c constraints.txt "nn-parity[{framework}]"'
+    """How to install a framework, in the project's folder."""
+    return f'pip install -c constraints.txt ".[{framework}]"'
 
 
 def network_module(framework: str, network: str) -> ModuleType:

@@ -121,10 +121,12 @@ def test_a_framework_that_is_not_installed_is_a_row_with_the_install_line(tmp_pa
     rows = read(root)
     torch = rows[rows["framework"] == "torch"]
     assert set(torch["status"]) == {"not installed"}
-    assert torch["reason"].str.contains("nn-parity[torch]", regex=False).all()
+    assert torch["reason"].str.contains(".[torch]", regex=False).all()
     assert set(rows[rows["framework"] == "jax"]["status"]) == {"ok"}
     assert done.returncode == 0
-    assert "not installed" in done.stdout
+    assert '".[torch]"' in done.stdout
+    listed = command(root, "list", env={"PYTHONPATH": path})
+    assert '".[torch]"' in listed.stdout
 
 
 def test_asked_for_by_name_it_is_exit_code_3(tmp_path):

@@ -71,7 +71,7 @@ def lint_imports(root):
 
 needs_linter = pytest.mark.skipif(
     not (Path(sysconfig.get_path("scripts")) / "lint-imports").exists(),
-    reason="import-linter is in the dev extra: pip install 'nn-parity[dev]'",
+    reason="import-linter is in the dev extra: pip install '.[dev]'",
 )
 
 
