@@ -18,7 +18,7 @@ from nn_parity.crew import Failure
 from nn_parity.protocol import Case
 
 if TYPE_CHECKING:
-    from nn_parity.runs import _Job
+    from nn_parity.jobs import Job
 
 COLUMNS = (
     "experiment", "framework", "variant", "kind", "dtype", "batch_size", "threads",
@@ -40,19 +40,19 @@ SPREAD = 0.2  # quartiles further apart than this share of the median: noisy
 Key = tuple[str, str, str, str]  # framework, dtype, kind, variant
 
 
-def quick(job: _Job, parity: list[Row]) -> list[Row]:
+def quick(job: Job, parity: list[Row]) -> list[Row]:
     """Time the first trained part of every experiment; write speed.csv."""
-    from nn_parity.runs import _write_csv
+    from nn_parity.jobs import write_csv
 
     rows: list[Row] = []
     timed = {c.experiment: c for c in reversed(job.cases) if c.recipe["epochs"]}
     for case in (c for c in job.cases if timed.get(c.experiment) is c):
         rows += _one(job, case, parity)
-    _write_csv(job.folder / "speed.csv", COLUMNS, rows)
+    write_csv(job.folder / "speed.csv", COLUMNS, rows)
     return rows
 
 
-def _one(job: _Job, case: Case, parity: list[Row]) -> list[Row]:
+def _one(job: Job, case: Case, parity: list[Row]) -> list[Row]:
     cells = [c for c in job.cells() if c.case is case]
     barred = {
         (r["framework"], r["dtype"])
@@ -86,7 +86,7 @@ def _one(job: _Job, case: Case, parity: list[Row]) -> list[Row]:
 
 
 def _rounds(
-    job: _Job, case: Case, keys: list[Key]
+    job: Job, case: Case, keys: list[Key]
 ) -> tuple[dict[Key, dict[int, dict[str, float]]], dict[Key, Failure]]:
     """Slices per key and round, in an order that changes from round to round."""
     samples: dict[Key, dict[int, dict[str, float]]] = defaultdict(dict)
@@ -100,8 +100,8 @@ def _rounds(
             key = framework, dtype, kind, variant = keys[i]
             if key in failed:
                 continue
-            job.crew.say(framework, dtype, f"{case.name}: timing, round {n + 1}")
-            worker = job.crew.worker(framework, dtype, job.folder)
+            job.team.say(framework, dtype, f"{case.name}: timing, round {n + 1}")
+            worker = job.team.worker(framework, dtype, job.folder)
             ask = {"op": "time", "case": case.plain(), "kind": kind, "variant": variant}
             try:
                 samples[key][n] = worker.run(ask)
@@ -115,7 +115,7 @@ def _rounds(
 
 
 def _measured(
-    job: _Job,
+    job: Job,
     cell: Cell,
     key: Key,
     ours: dict[int, dict[str, float]],
@@ -131,7 +131,7 @@ def _measured(
         "step_ms_q3": q3,
         "min_ms": per_step.min(),
         "examples_per_s": 1e3 * slices["examples"] / slices["steps"] / median,
-        "peak_rss_mib": job.crew.worker(
+        "peak_rss_mib": job.team.worker(
             cell.framework, cell.dtype, job.folder
         ).peak_rss_mib,
         "n": len(ours),
@@ -165,7 +165,7 @@ def _measured(
     if (q3 - q1) > SPREAD * median:
         flags.append("noisy")
     cpu_share = np.median([s["cpu"] / s["seconds"] for s in ours.values()])
-    if cpu_share > job.crew.threads + 0.1:
+    if cpu_share > job.team.threads + 0.1:
         flags.append("threads")
     return _row(job, cell, kind, variant, flag="; ".join(flags), **fields)
 
@@ -186,7 +186,7 @@ def _interval(ratios: np.ndarray) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def _row(job: _Job, cell: Cell, kind: str, variant: str, **fields: Any) -> Row:
+def _row(job: Job, cell: Cell, kind: str, variant: str, **fields: Any) -> Row:
     known = {
         "experiment": cell.case.experiment,
         "part": cell.case.label,
@@ -195,6 +195,6 @@ def _row(job: _Job, cell: Cell, kind: str, variant: str, **fields: Any) -> Row:
         "kind": kind,
         "dtype": cell.dtype,
         "batch_size": 256 if kind == "inference" else cell.case.recipe["batch_size"],
-        "threads": job.crew.threads,
+        "threads": job.team.threads,
     }
     return dict.fromkeys(COLUMNS, "") | known | fields

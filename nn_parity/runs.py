@@ -9,32 +9,21 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nn_parity import agreement, crew, environment, files, inputs, recipes, registry
+from nn_parity import crew, environment, files, inputs, recipes, registry
 from nn_parity import weights as initial_weights
-from nn_parity.agreement import Cell
-from nn_parity.crew import Failure, Worker
 from nn_parity.errors import Refusal
+from nn_parity.jobs import Job, Say, Team, silent
 from nn_parity.protocol import Case
 from nn_parity.results import Run
-from nn_parity.transcripts import Transcript
 
 RUNS = Path("results/runs")
-DTYPES = ("float64", "float32")
-Say = Callable[[str, str, str], None]  # framework, dtype, what it is doing
-Row = dict[str, Any]
-
-
-def _silent(framework: str, dtype: str, text: str) -> None:
-    pass
 
 
 # -- the API ---------------------------------------------------------------------------
@@ -55,7 +44,7 @@ def compare(
     speed: bool = True,
     threads: int = 1,
     timeout: float = crew.TIMEOUT,
-    say: Say = _silent,
+    say: Say = silent,
 ) -> Run:
     """Compare implementations on experiments: parity, speed, accuracy, figures.
 
@@ -104,9 +93,7 @@ def compare(
     changes = dict(settings or {})
     if epochs is not None:
         changes["epochs"] = epochs
-    crewed = _Crew.assemble(
-        frameworks, dtype, threads=threads, timeout=timeout, say=say
-    )
+    team = Team.assemble(frameworks, dtype, threads=threads, timeout=timeout, say=say)
     _check_seed(seed)
 
     known: dict[str, datasets.Dataset] = {}
@@ -139,7 +126,7 @@ def compare(
     cases = [_fix_weights(case, by_hand[case.name], folder) for case in cases]
     _describe(
         folder,
-        crewed,
+        team,
         resume=resume,
         kind="compare",
         cases=[case.plain() for case in cases],
@@ -150,8 +137,8 @@ def compare(
         data=None if data is None else str(Path(data).resolve()),
         seed=seed,
     )
-    job = _Job(folder, crewed, cases)
-    with crewed:
+    job = Job(folder, team, cases)
+    with team:
         job.record()
         rows = job.parity_rows()
         job.write_accuracy({dataset.name: dataset for dataset in known.values()})
@@ -174,7 +161,7 @@ def parity(
     dtype: str = "both",
     out: str | Path | None = None,
     timeout: float = crew.TIMEOUT,
-    say: Say = _silent,
+    say: Say = silent,
 ) -> Run:
     """Compare implementations at tiny, pairwise different sizes: agreement only.
 
@@ -185,238 +172,15 @@ def parity(
         networks = registry.networks()
     names = [networks] if isinstance(networks, str) else list(networks)
     cases = [case for name in names for case in registry.spec(name).cases]
-    crewed = _Crew.assemble(frameworks, dtype, threads=1, timeout=timeout, say=say)
+    team = Team.assemble(frameworks, dtype, threads=1, timeout=timeout, say=say)
     folder = _folder(out, "parity")
-    _describe(folder, crewed, kind="parity", cases=[case.plain() for case in cases])
-    job = _Job(folder, crewed, cases)
-    with crewed:
+    _describe(folder, team, kind="parity", cases=[case.plain() for case in cases])
+    job = Job(folder, team, cases)
+    with team:
         job.record()
     job.parity_rows()
     job.write_samples()
     return Run(folder)
-
-
-# -- its parts -------------------------------------------------------------------------
-
-
-@dataclass
-class _Crew:
-    """The workers of a run, and the frameworks that have none, with the reason."""
-
-    frameworks: tuple[str, ...]
-    dtypes: tuple[str, ...]
-    absent: dict[str, str]
-    asked_for: tuple[str, ...]  # by name
-    threads: int
-    timeout: float
-    say: Say
-    workers: dict[tuple[str, str], Worker] = field(default_factory=dict)
-
-    @classmethod
-    def assemble(
-        cls,
-        frameworks: str | Sequence[str] | None,
-        dtype: str,
-        *,
-        threads: int,
-        timeout: float,
-        say: Say,
-    ) -> _Crew:
-        if dtype not in (*DTYPES, "both"):
-            raise Refusal(
-                "E007", f"no dtype '{dtype}'", "--dtype", "float64, float32 or both"
-            )
-        if not 1 <= threads <= environment.cores():
-            raise Refusal(
-                "E305",
-                f"{threads} threads asked for",
-                f"{environment.cores()} cores are available",
-                "choose --threads within that",
-            )
-        given = frameworks if not isinstance(frameworks, Sequence) else frameworks
-        wanted = registry.canonical(given if given is None else _flat(given))
-        wanted = tuple(dict.fromkeys(("scratch", *wanted)))
-        present, absent = crew.available(wanted)
-        asked_for = () if frameworks is None else wanted
-        dtypes = DTYPES if dtype == "both" else (dtype,)
-        return cls(wanted, dtypes, absent, asked_for, threads, timeout, say)
-
-    @property
-    def present(self) -> tuple[str, ...]:
-        return tuple(f for f in self.frameworks if f not in self.absent)
-
-    def worker(self, framework: str, dtype: str, folder: Path) -> Worker:
-        key = framework, dtype
-        if key not in self.workers:
-            self.workers[key] = Worker(
-                framework,
-                dtype,
-                folder=folder,
-                threads=self.threads,
-                timeout=self.timeout,
-            )
-        return self.workers[key]
-
-    def __enter__(self) -> _Crew:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End every worker; none is started again."""
-        for worker in self.workers.values():
-            worker.close()
-
-
-def _flat(names: str | Iterable[str]) -> str:
-    return names if isinstance(names, str) else ",".join(names)
-
-
-class _Job:
-    """One run in the making: cases x frameworks x dtypes in a folder."""
-
-    def __init__(self, folder: Path, crewed: _Crew, cases: list[Case]) -> None:
-        self.folder, self.crew, self.cases = folder, crewed, cases
-        self.failed: dict[tuple[str, str, str], Failure] = {}  # framework dtype network
-        self.samples: list[dict[str, Any]] = []
-        self._transcripts: dict[tuple[str, str, str], Transcript] = {}
-        self._lock = threading.Lock()
-
-    @property
-    def networks(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(case.network for case in self.cases))
-
-    def path(self, framework: str, dtype: str, network: str) -> Path:
-        """Where a transcript lies."""
-        return self.folder / "transcripts" / dtype / framework / f"{network}.npz"
-
-    def record(self) -> None:
-        """Have every worker write its transcripts, as many at once as there are cores."""
-        order = ("keras", "jax", "torch", "scratch")  # the longest start first
-        jobs = [
-            (framework, dtype)
-            for framework in order
-            if framework in self.crew.present
-            for dtype in self.crew.dtypes
-        ]
-        slots = max(1, environment.cores() // self.crew.threads)
-        with ThreadPoolExecutor(slots) as pool:
-            try:
-                for done in [pool.submit(self._record, *job) for job in jobs]:
-                    done.result()
-            except BaseException:  # Ctrl-C, a full disk: nobody waits for the others
-                pool.shutdown(wait=False, cancel_futures=True)
-                self.crew.close()
-                raise
-
-    def _record(self, framework: str, dtype: str) -> None:
-        worker = self.crew.worker(framework, dtype, self.folder)
-        for network in self.networks:
-            cases = [c.plain() for c in self.cases if c.network == network]
-            path = self.path(framework, dtype, network)
-            if path.exists():  # --resume: it was written whole, or not at all
-                self.crew.say(framework, dtype, f"{network}: recorded before")
-                continue
-            self.crew.say(framework, dtype, "starting")
-            try:
-                worker.run(
-                    {"op": "record", "cases": cases, "out": str(path.resolve())},
-                    lambda text: self.crew.say(framework, dtype, text),
-                )
-            except Failure as failure:
-                with self._lock:
-                    self.failed[framework, dtype, network] = failure
-                self.crew.say(framework, dtype, f"{failure.status}: {failure.reason}")
-            else:
-                self.crew.say(framework, dtype, "recorded")
-
-    def transcript(self, case: Case, framework: str, dtype: str) -> Transcript | None:
-        """Return what a worker wrote of one case, if it did."""
-        key = framework, dtype, case.network
-        if key not in self._transcripts:
-            path = self.path(*key)
-            if framework in self.crew.absent or not path.exists():
-                return None
-            with np.load(path, allow_pickle=False) as stored:
-                self._transcripts[key] = {name: stored[name] for name in stored.files}
-        prefix = f"{case.name}:"
-        return {
-            name.removeprefix(prefix): array
-            for name, array in self._transcripts[key].items()
-            if name.startswith(prefix)
-        }
-
-    def why_absent(self, case: Case, framework: str, dtype: str) -> tuple[str, str]:
-        """Status and reason of a cell without a transcript."""
-        if framework in self.crew.absent:
-            return "not installed", self.crew.absent[framework]
-        failure = self.failed.get((framework, dtype, case.network))
-        return (failure.status, failure.reason) if failure else ("crashed", "no result")
-
-    def cells(self) -> Iterable[Cell]:
-        """Every framework and dtype on every case, in table order."""
-        return (
-            Cell(case, framework, dtype)
-            for case in self.cases
-            for dtype in self.crew.dtypes
-            for framework in self.crew.frameworks
-        )
-
-    def parity_rows(self) -> list[Row]:
-        """Compare all transcripts and write parity.csv."""
-        rows: list[Row] = []
-        for cell in self.cells():
-            ours = self.transcript(cell.case, cell.framework, cell.dtype)
-            scratch = self.transcript(cell.case, "scratch", cell.dtype)
-            if ours is None:
-                rows += agreement.absent(
-                    cell, *self.why_absent(cell.case, cell.framework, cell.dtype)
-                )
-            elif scratch is None:
-                rows += agreement.absent(
-                    cell, "withheld", "the reference has no result"
-                )
-            elif cell.framework == "scratch":
-                rows += agreement.compare(cell, _short(ours), agreement.truth(ours))
-            else:
-                rows += agreement.compare(cell, ours, scratch)
-        self.samples += [{"record": "parity", **row} for row in rows]
-        _write_csv(self.folder / "parity.csv", agreement.COLUMNS, rows)
-        return rows
-
-    def write_accuracy(self, known: Mapping[str, Any]) -> None:
-        """Write accuracy.csv: one row for each framework, dtype and trained case."""
-        from nn_parity import accuracy
-
-        rows = []
-        for cell in self.cells():
-            ours = self.transcript(cell.case, cell.framework, cell.dtype)
-            scratch = self.transcript(cell.case, "scratch", cell.dtype)
-            if ours is None:
-                status = self.why_absent(cell.case, cell.framework, cell.dtype)
-                row = accuracy.absent(cell, *status)
-            else:
-                row = accuracy.row(cell, ours, scratch, known[cell.case.dataset])
-                self.samples.append(accuracy.sample(cell, ours))
-            rows.append(row)
-        _write_csv(self.folder / "accuracy.csv", accuracy.COLUMNS, rows)
-
-    def write_samples(self) -> None:
-        """Write samples.jsonl: every raw value that the tables are made of."""
-        lines = "".join(json.dumps(sample) + "\n" for sample in self.samples)
-        files.write_text(self.folder / "samples.jsonl", lines)
-        status = "complete"
-        files.write_text(self.folder / "status", status + "\n")
-
-
-def _short(transcript: Transcript) -> Transcript:
-    """Return scratch's transcript without the long training, which has no truth."""
-    return {
-        key: value
-        for key, value in transcript.items()
-        if not key.endswith("@end") and not key.startswith("truth/")
-    }
 
 
 def _check_seed(seed: Any) -> None:
@@ -486,7 +250,7 @@ def _fix_weights(case: Case, by_hand: Mapping[str, Any] | None, folder: Path) ->
 
 
 def _describe(
-    folder: Path, crewed: _Crew, *, resume: bool = False, **request: Any
+    folder: Path, team: Team, *, resume: bool = False, **request: Any
 ) -> None:
     import hashlib
 
@@ -497,14 +261,14 @@ def _describe(
             case["weights"] = str(Path(case["weights"]).relative_to(folder.resolve()))
         if case["data"]:
             case["data"] = Path(case["data"]).name
-    child = crew.environment(crewed.threads, Path("logs/keras"))
+    child = crew.environment(team.threads, Path("logs/keras"))
     settings = {k: v for k, v in child.items() if k in crew.SETTINGS}
     text = environment.describe(
-        frameworks=list(crewed.frameworks),
-        absent=crewed.absent,
-        asked_for=list(crewed.asked_for),
-        dtypes=list(crewed.dtypes),
-        threads=crewed.threads,
+        frameworks=list(team.frameworks),
+        absent=team.absent,
+        asked_for=list(team.asked_for),
+        dtypes=list(team.dtypes),
+        threads=team.threads,
         settings=settings,
         **request,
     )
@@ -526,10 +290,3 @@ def _same_request(folder: Path, now: dict[str, Any]) -> None:
                 str(folder),
                 "repeat its command exactly, or start a new run",
             )
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: list[Row]) -> None:
-    import pandas as pd
-
-    frame = pd.DataFrame(rows, columns=list(columns))
-    files.write_text(path, frame.to_csv(index=False, lineterminator="\n"))
