@@ -1,6 +1,7 @@
-"""Activations, and their derivatives written in terms of their own output h = f(z).
+"""Activations h = f(z), and back from dh = dloss/dh to dz = dh * f'(z).
 
-Every pair takes arrays of any shape and dtype and an optional ``out`` to write into.
+The derivatives of sigmoid, tanh and ReLU are written in terms of their own output h. Every
+function takes arrays of any shape and dtype and an optional ``out`` to write into.
 Complex arguments are continued analytically, so that complex-step derivatives work.
 """
 
@@ -52,19 +53,24 @@ def drelu(h, out=None):
     return np.sign(h, out=out)
 
 
-# canonical name -> (f, df)
+def _from_output(derivative):
+    """The way back of an elementwise f whose derivative is a function of h = f(z)."""
+
+    def back(dh, z, h, out=None):
+        return np.multiply(dh, derivative(h, out=out), out=out)
+
+    return back
+
+
+def _straight(dh, z, h, out=None):
+    return dh
+
+
+# canonical name -> (f, its way back)
 ACTIVATIONS = {
-    "identity": (identity, None),  # a derivative of one: nothing to multiply by
-    "step": (step, dstep),
-    "sigmoid": (sigmoid, dsigmoid),
-    "tanh": (tanh, dtanh),
-    "relu": (relu, drelu),
+    "identity": (identity, _straight),
+    "step": (step, _from_output(dstep)),
+    "sigmoid": (sigmoid, _from_output(dsigmoid)),
+    "tanh": (tanh, _from_output(dtanh)),
+    "relu": (relu, _from_output(drelu)),
 }
-
-
-def back_through(name, dh, h, out=None):
-    """Return dz = dh * f'(z), with f' taken from the activation's own output h."""
-    _, derivative = ACTIVATIONS[name]
-    if derivative is None:
-        return dh
-    return np.multiply(dh, derivative(h, out=out), out=out)

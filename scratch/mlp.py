@@ -20,7 +20,7 @@ W_l is (M, N), b_l is (N,).
 """
 
 from scratch import losses, workspace
-from scratch.activations import ACTIVATIONS, back_through
+from scratch.activations import ACTIVATIONS
 from scratch.layers import dense_backward, dense_forward
 from scratch.workspace import NEW
 
@@ -43,7 +43,7 @@ def forward(params, batch, recipe, *, train, w=NEW):
         z, cache = dense_forward(h, params[f"W_{l}"], params[f"b_{l}"], w[l])  # (B, N) (2)
         h = activate(z, out=w[l].h)                                      # (B, N) (3)
         outputs[f"z_{l}"], outputs[f"h_{l}"] = z, h
-        caches.append((h, cache))
+        caches.append((z, h, cache))
     outputs["prediction"] = outputs.pop(f"h_{l}")                        # (B, K) (4)
     return outputs, caches
 
@@ -53,9 +53,10 @@ def backward(params, doutputs, caches, recipe, *, inputs, w=NEW):
     # outputs["prediction"] = outputs.pop(f"h_{l}")
     dh = doutputs["prediction"]                                          # (B, K)
     for l in range(len(caches), 0, -1):
-        h, cache = caches[l - 1]
+        z, h, cache = caches[l - 1]
+        _, back = ACTIVATIONS[recipe["activations"][l - 1]]
         # h = activate(z, out=w[l].h)
-        dz = back_through(recipe["activations"][l - 1], dh, h, out=w[l].dz)  # (B, N)
+        dz = back(dh, z, h, out=w[l].dz)                                 # (B, N)
         # z, cache = dense_forward(h, params[f"W_{l}"], params[f"b_{l}"], w[l])
         dh, grads[f"W_{l}"], grads[f"b_{l}"] = dense_backward(
             dz, cache, w[l], want_dx=l > 1 or "x" in inputs

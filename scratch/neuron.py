@@ -19,7 +19,7 @@ B batch, D inputs, one output.
 """
 
 from scratch import losses
-from scratch.activations import ACTIVATIONS, back_through
+from scratch.activations import ACTIVATIONS
 from scratch.layers import dense_backward, dense_forward
 from scratch.workspace import NEW
 
@@ -34,14 +34,14 @@ def forward(params, batch, recipe, *, train, w=NEW):
     activate, _ = ACTIVATIONS[recipe["activations"][0]]                 # not differentiated
     z, cache = dense_forward(batch["x"], params["W"], params["b"])      # (B, 1) (1)
     prediction = activate(z)                                            # (B, 1) (2)
-    return {"z": z, "prediction": prediction}, (prediction, cache)
+    return {"z": z, "prediction": prediction}, (z, prediction, cache)
 
 
 def backward(params, doutputs, cache, recipe, *, inputs, w=NEW):
-    prediction, cache = cache
+    z, prediction, cache = cache
+    _, back = ACTIVATIONS[recipe["activations"][0]]
     # prediction = activate(z)
-    name = recipe["activations"][0]
-    dz = back_through(name, doutputs["prediction"], prediction)         # (B, 1)
+    dz = back(doutputs["prediction"], z, prediction)                    # (B, 1)
     # z, cache = dense_forward(batch["x"], params["W"], params["b"])
     dx, dW, db = dense_backward(dz, cache)
     return {"W": dW, "b": db, "d/x": dx}
