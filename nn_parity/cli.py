@@ -101,11 +101,12 @@ def compare(
     Three tables come out: parity (do the numbers agree, in units of roundoff), speed and
     accuracy; figures and raw numbers lie in the folder named at the end.
     """
-    from nn_parity import recipes, runs
+    from nn_parity import runs
+    from nn_parity.experiments import DEFAULT
 
     with _progress() as say:
         run = runs.compare(
-            experiments or recipes.DEFAULT,
+            experiments or DEFAULT,
             frameworks=frameworks,
             dtype=dtype,
             data=data,

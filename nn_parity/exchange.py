@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nn_parity import datasets, inputs, recipes, registry, results, weight_files
+from nn_parity import inputs, recipes, registry, results, weight_files
 from nn_parity.errors import Refusal
 from nn_parity.protocol import Case
 
@@ -98,16 +98,7 @@ def _case(
     data: str | Path | None,
     part: str | None = None,
 ) -> Case:
-    chosen = recipes.experiment(experiment)
-    changes = recipes.parse_settings(chosen.network, settings)
-    folder = None if data is None else str(Path(data).resolve())
-    cases = recipes.cases(
-        chosen,
-        lambda name: datasets.load(name, data=folder),
-        changes=changes,
-        seed=seed,
-        data=folder,
-    )
+    cases = recipes.cases(experiment, changes=settings, seed=seed, data=data)
     case, _ = recipes.chosen_part(cases, part)
     return case
 

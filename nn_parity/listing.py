@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from nn_parity import recipes, registry
+from nn_parity import experiments, registry, settings
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,9 +26,9 @@ def everything() -> dict[str, Any]:
                 "network": e.network,
                 "about": e.about,
                 "datasets": [part.dataset for part in e.parts],
-                "settable": recipes.settable(e.network),
+                "settable": settings.settable(registry.spec(e.network).takes),
             }
-            for e in recipes.EXPERIMENTS.values()
+            for e in experiments.EXPERIMENTS.values()
         },
         "frameworks": {name: _framework(name) for name in registry.FRAMEWORKS},
         "datasets": datasets.status(verify=False),
@@ -57,7 +57,7 @@ def terminal() -> list[Table]:
     networks = _table("Networks (nn-parity show, parity)", "network", "tiny cases")
     for name, cases in every["networks"].items():
         networks.add_row(name, ", ".join(cases))
-    experiments = _table(
+    listed = _table(
         "Experiments (nn-parity compare)",
         "experiment",
         "network",
@@ -66,9 +66,9 @@ def terminal() -> list[Table]:
     )
     for name, e in every["experiments"].items():
         data = ", ".join(dict.fromkeys(e["datasets"]))
-        star = " (default)" if name == recipes.DEFAULT else ""
-        experiments.add_row(name + star, e["network"], data, e["about"])
-    return [frameworks, networks, experiments, data_table()]
+        star = " (default)" if name == experiments.DEFAULT else ""
+        listed.add_row(name + star, e["network"], data, e["about"])
+    return [frameworks, networks, listed, data_table()]
 
 
 def data_table(*, verify: bool = False) -> Table:

@@ -96,10 +96,8 @@ def _of_network(
 ) -> Iterator[tuple[str, Callable[[], Figure]]]:
     scratch = transcripts["scratch"]
     params = _params(scratch)
-    if (
-        case.network in ("mlp", "neuron")
-        and max(a.shape[0] for a in params.values()) <= SMALL
-    ):
+    layered = registry.spec(case.network).layered
+    if layered and max(a.shape[0] for a in params.values()) <= SMALL:
         yield (
             "network",
             lambda: figures.network_diagram(
@@ -114,7 +112,7 @@ def _of_network(
         data.image_shape or 0
     ):
         yield "misclassified", lambda: _misclassified(case, transcripts, data)
-    if case.network == "mlp" and data.image_shape is not None:
+    if layered and "W_1" in params and data.image_shape is not None:
         yield "first-layer", lambda: _first_layer(case, params, data)
     if data.x_train.shape[1:] == (2,):
         yield "region", lambda: _region(case, params, data)

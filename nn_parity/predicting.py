@@ -23,6 +23,7 @@ from nn_parity import (
 )
 from nn_parity.crew import Failure, Worker
 from nn_parity.errors import Refusal
+from nn_parity.experiments import Part
 from nn_parity.protocol import Case
 
 if TYPE_CHECKING:
@@ -60,19 +61,10 @@ def predict(
     """
     import pandas as pd
 
-    chosen = recipes.experiment(experiment)
-    changes = recipes.parse_settings(chosen.network, settings or {})
-    folder = None if data is None else str(Path(data).resolve())
     case, part = recipes.chosen_part(
-        recipes.cases(
-            chosen,
-            lambda name: datasets.load(name, data=folder),
-            changes=changes,
-            seed=seed,
-            data=folder,
-        )
+        recipes.cases(experiment, changes=settings or {}, seed=seed, data=data)
     )
-    known = datasets.load(case.dataset, data=folder)
+    known = datasets.load(case.dataset, data=case.data)
     x = np.stack([_row(text, case, known) for text in given])
     wanted = registry.canonical(frameworks)
     present, absent = crew.available(wanted)
@@ -100,7 +92,7 @@ def predict(
 
 def _weighted(
     case: Case,
-    part: recipes.Part,
+    part: Part,
     weights: str | Path | None,
     folder: Path,
     say: Callable[[str, str, str], None],

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from types import ModuleType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from nn_parity.datasets import Dataset
 
 Params = dict[str, np.ndarray]  # canonical name -> array in canonical layout
 Batch = Mapping[str, np.ndarray]  # "x", "y", "mask", noise: all that a network consumes
@@ -67,6 +70,10 @@ class Spec:
     params: Callable[[Sizes, Recipe], tuple[Param, ...]]
     batch: Callable[[Sizes, Recipe, int, np.random.Generator], dict[str, np.ndarray]]
     cases: tuple[Case, ...]  # tiny, pairwise different sizes, for `nn-parity parity`
+    # what an experiment sets, and its data -> sizes and the network's part of the recipe
+    resolve: Callable[[Mapping[str, Any], Dataset], tuple[Sizes, Recipe]]
+    takes: tuple[str, ...] = ()  # which of settings.OF_SOME_NETWORKS it reads
+    layered: bool = False  # W_1 b_1 W_2 ..., one activation a layer: it can be drawn
     state: Callable[[Sizes, Recipe], tuple[Param, ...]] = lambda sizes, recipe: ()
     differences: str = ""  # where a framework's own layer departs, printed by `show`
 

@@ -19,6 +19,7 @@ import numpy as np
 from nn_parity import crew, environment, files, inputs, recipes, registry
 from nn_parity import weights as initial_weights
 from nn_parity.errors import Refusal
+from nn_parity.experiments import DEFAULT
 from nn_parity.jobs import Job, Say, Team, silent
 from nn_parity.protocol import Case
 from nn_parity.results import Run
@@ -30,7 +31,7 @@ RUNS = Path("results/runs")
 
 
 def compare(
-    experiments: str | Sequence[str] = recipes.DEFAULT,
+    experiments: str | Sequence[str] = DEFAULT,
     *,
     frameworks: str | Sequence[str] | None = None,
     dtype: str = "both",
@@ -106,16 +107,9 @@ def compare(
     cases: list[Case] = []
     by_hand: dict[str, Mapping[str, Any] | None] = {}
     for name in dict.fromkeys(names):
-        experiment = recipes.experiment(name)
-        parsed = recipes.parse_settings(experiment.network, changes)
-        resolved = recipes.cases(
-            experiment,
-            load,
-            changes=parsed,
-            seed=seed,
-            data=None if data is None else str(Path(data).resolve()),
-        )
-        for case, part in resolved:
+        for case, part in recipes.cases(
+            name, changes=changes, seed=seed, data=data, load=load
+        ):
             if weights is not None and part.by_hand is None:
                 case = recipes.with_weights(case, str(Path(weights).resolve()))
                 inputs.of(case)  # refused here, not in a worker

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from nn_parity import compare, datasets, predict, recipes, registry
+from nn_parity import compare, predict, recipes, registry
 from parity_tests.conftest import INSTALLED, mnist_folder, needs_mnist
 
 SMALL = ("binary-blitz", "logic-gates", "xor", "hiring", "learning-neuron")
@@ -71,8 +71,7 @@ def test_a_learning_neuron_ends_at_the_line(small):
 
 def test_delta_rule_is_w_plus_lr_delta_x():
     """One step of `learning-neuron` by hand: w += lr * (y - w x) * x."""
-    experiment = recipes.experiment("learning-neuron")
-    case = recipes.cases(experiment, datasets.load, changes={}, seed=0, data=None)[0][0]
+    case = recipes.cases("learning-neuron", changes={}, seed=0)[0][0]
     neuron = registry.build("scratch", case, dtype="float64")
     w, x, y, lr = 0.25, 2.0, 3.0, 0.1
     neuron.load({"W": np.array([[w]]), "b": np.zeros(1)}, {})

@@ -2,6 +2,7 @@
 
 from nn_parity.batches import targets, values
 from nn_parity.protocol import Case, Param, Spec
+from nn_parity.sequences import one_hidden_layer, rows
 
 SIZES = {"T": 6, "D": 5, "H": 7, "K": 3}
 SGD = {"name": "sgd"}
@@ -24,6 +25,12 @@ def batch(sizes, recipe, n, rng):
     return {"x": x, "y": targets(recipe, n, sizes["K"], rng)}
 
 
+def resolve(settings, data):
+    T, D = rows(data)
+    H = one_hidden_layer(settings)
+    return {"T": T, "D": D, "H": H, "K": data.classes or 1}, {}
+
+
 def case(name, optimizer, lr, seeds=(0,)):
     recipe = {
         "loss": "softmax_cross_entropy",
@@ -38,6 +45,8 @@ SPEC = Spec(
     name="lstm",
     params=params,
     batch=batch,
+    resolve=resolve,
+    takes=("hidden",),
     cases=(
         case("sgd", SGD, 0.3, seeds=(0, 1, 2, 3, 4)),
         case("adam", ADAM, 0.01),

@@ -1,5 +1,7 @@
 """Multilayer perceptron."""
 
+import math
+
 from nn_parity.batches import targets, values
 from nn_parity.protocol import Case, Param, Spec
 
@@ -24,6 +26,17 @@ def batch(sizes, recipe, n, rng):
     return {"x": x, "y": targets(recipe, n, sizes["K"], rng)}
 
 
+def resolve(settings, data):
+    hidden, activation = settings["hidden"], settings["activation"]
+    output = settings.get("output", activation)
+    D, K = math.prod(data.x_train.shape[1:]), data.classes or 1
+    recipe = {
+        "activations": (*[activation] * len(hidden), output),
+        "init": settings["init"],
+    }
+    return {"D": D, "H": hidden, "K": K}, recipe
+
+
 def recipe(activations, loss, optimizer=SGD, lr=0.3):
     return {
         "activations": tuple(activations.split()),
@@ -44,6 +57,9 @@ SPEC = Spec(
     name="mlp",
     params=params,
     batch=batch,
+    resolve=resolve,
+    takes=("hidden", "activation", "output", "init"),
+    layered=True,
     cases=(
         case("sigmoid", recipe("sigmoid sigmoid identity", CE), seeds=(0, 1, 2, 3, 4)),
         case("relu-adam", recipe("relu relu identity", CE, ADAM, 0.01)),

@@ -1,5 +1,7 @@
 """One neuron."""
 
+import math
+
 from nn_parity.batches import targets, values
 from nn_parity.protocol import Case, Param, Spec
 
@@ -17,6 +19,12 @@ def params(sizes, recipe):
 def batch(sizes, recipe, n, rng):
     x = values(rng, n, sizes["D"])
     return {"x": x, "y": targets(recipe, n, 1, rng)}
+
+
+def resolve(settings, data):
+    activation = settings.get("output", settings["activation"])
+    recipe = {"activations": (activation,), "init": settings["init"]}
+    return {"D": math.prod(data.x_train.shape[1:])}, recipe
 
 
 def recipe(activation, loss, optimizer=SGD, lr=0.1):
@@ -37,6 +45,9 @@ SPEC = Spec(
     name="neuron",
     params=params,
     batch=batch,
+    resolve=resolve,
+    takes=("activation", "init"),
+    layered=True,
     cases=(
         case("sigmoid", recipe("sigmoid", "squared_error"), seeds=(0, 1, 2, 3, 4)),
         case("tanh-adam", recipe("tanh", "half_squared_error", ADAM, 0.01)),

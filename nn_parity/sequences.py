@@ -1,0 +1,39 @@
+"""What a network that reads sequences takes from the settings and the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nn_parity.errors import Refusal
+
+if TYPE_CHECKING:
+    from nn_parity.datasets import Dataset
+
+
+def rows(data: Dataset) -> tuple[int, int]:
+    """(T, D) of a data set: a picture read row by row; `Refusal` E008 without rows."""
+    shape = data.x_train.shape[1:]
+    found = shape if len(shape) == 2 else data.image_shape
+    if found is None:
+        raise Refusal(
+            "E008",
+            f"'{data.name}' has no rows to read one after the other",
+            "the data of this experiment",
+            "use a data set of pictures",
+        )
+    T, D = found
+    return T, D
+
+
+def one_hidden_layer(settings: Mapping[str, Any]) -> int:
+    """Units of the only hidden layer; `Refusal` E006 if several are asked for."""
+    if len(settings["hidden"]) != 1:
+        raise Refusal(
+            "E006",
+            f"{len(settings['hidden'])} hidden layers for a network that has one",
+            "--set hidden",
+            "give one number",
+        )
+    (units,) = settings["hidden"]
+    return int(units)
