@@ -1,0 +1,1 @@
+"""Where Keras on TensorFlow goes its own way: naive and aligned, side by side."""

@@ -1,0 +1,1 @@
+"""What diverges: one row for each divergence, with inputs; no framework in sight."""

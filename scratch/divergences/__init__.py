@@ -1,0 +1,1 @@
+"""Where plain NumPy goes its own way: naive and aligned, side by side."""

@@ -1,0 +1,1 @@
+"""Where PyTorch goes its own way: naive and aligned, side by side."""
