@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jax_impl import optimizers
+from jax_impl import optimizers, regularizers
 
 
 class Player(NamedTuple):
@@ -106,7 +106,10 @@ class Adapter:
             if prediction.shape != upstream.shape:
                 raise ValueError(f"upstream {upstream.shape}, expected {prediction.shape}")
             return (prediction * upstream).sum(), state
-        return self.players[player].loss(outputs, batch, self.recipe), state
+        loss = self.players[player].loss(outputs, batch, self.recipe)
+        if "penalty" in self.recipe:
+            loss = loss + regularizers.penalty(own, **self.recipe["penalty"])
+        return loss, state
 
     def _gradients(self, params, state, batch, upstream, *, players):
         """Losses, gradients of every player's own parameters, and d/<input> for one player."""
@@ -125,6 +128,8 @@ class Adapter:
 
     def _update(self, params, slot, grads, lr, *, player):
         recipe = self.players[player].optimizer
+        if "clip" in self.recipe:
+            grads = optimizers.clipped(grads, **self.recipe["clip"])
         return optimizers.update(recipe, params, grads, slot, lr)
 
     def _step(self, carry, batch, lr):

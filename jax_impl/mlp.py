@@ -22,7 +22,7 @@ W_l is (M, N), b_l is (N,).
 from itertools import pairwise
 
 from jax_impl import losses
-from jax_impl.activations import ACTIVATIONS
+from jax_impl.activations import activation
 
 INPUTS = ("x",)
 
@@ -39,7 +39,7 @@ def forward(params, batch, recipe, *, train):
     outputs = {}
     h = batch["x"]                                           # (B, D)  (1)
     for layer, name in enumerate(recipe["activations"], start=1):
-        activate = ACTIVATIONS[name]
+        activate = activation(name)
         z = h @ params[f"W_{layer}"] + params[f"b_{layer}"]  # (B, N)  (2)
         h = activate(z)                                      # (B, N)  (3)
         outputs |= {f"z_{layer}": z, f"h_{layer}": h}

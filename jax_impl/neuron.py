@@ -19,7 +19,7 @@ B batch, D inputs, one output.
 """
 
 from jax_impl import losses
-from jax_impl.activations import ACTIVATIONS
+from jax_impl.activations import activation
 
 INPUTS = ("x",)
 
@@ -29,7 +29,7 @@ def shapes(sizes, recipe):
 
 
 def forward(params, batch, recipe, *, train):
-    activate = ACTIVATIONS[recipe["activations"][0]]
+    activate = activation(recipe["activations"][0])
     z = batch["x"] @ params["W"] + params["b"]  # (B, 1)  (1)
     prediction = activate(z)                    # (B, 1)  (2)
     return {"z": z, "prediction": prediction}

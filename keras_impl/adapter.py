@@ -8,7 +8,8 @@ from keras import ops
 
 from keras_impl.engine import Engine, Player
 from keras_impl.losses import same_shape
-from keras_impl.optimizers import OPTIMIZERS, LearningRates
+from keras_impl.optimizers import LearningRates, build
+from keras_impl.regularizers import penalized
 from keras_impl.weights import WeightMap, checked
 
 
@@ -53,14 +54,16 @@ class Adapter:
                 for variable in self.parameters
                 if self.map.names(variable)[0].startswith(prefixes)
             ]
-            settings = dict(self.recipe[optimizer])
-            rule = OPTIMIZERS[settings.pop("name")](learning_rate=0.0, **settings)
-            rule.build(mine)
-            players.append(Player(name, partial(loss, recipe=self.recipe), mine, rule))
+            loss = partial(loss, recipe=self.recipe)
+            if penalty := self.recipe.get("penalty"):
+                matrices = [v for v in mine if self.map.names(v)[0].startswith("W")]
+                loss = penalized(loss, matrices, **penalty)
+            rule = build(mine, self.recipe[optimizer], self.recipe.get("clip"))
+            players.append(Player(name, loss, mine, rule))
         return tuple(players)
 
     def load(self, params, state):
-        """Take over canonical arrays; the optimizers start again from zero.
+        """Take over canonical arrays; the optimizers start again.
 
         Raises
         ------
@@ -75,8 +78,7 @@ class Adapter:
         for variable in self.model.weights:
             variable.assign(self.map.native(variable, params | state))
         for player in self.players:
-            for variable in player.optimizer.variables:
-                variable.assign(ops.zeros_like(variable))
+            player.optimizer.reset()
 
     def export(self):
         """Fresh canonical copies: parameters, state."""
@@ -155,7 +157,7 @@ class Adapter:
         return _floats(self.engine.step(self.put(batch), self._scalar(lr)))
 
     def optimizer_state(self):
-        """``"t"``, and ``"m/<name>"``, ``"v/<name>"`` where the optimizer has them."""
+        """``"t"``, and ``"m/<name>"``, ``"v/<name>"``, ``"u/<name>"`` where there are any."""
         state = {}
         for player in self.players:
             clock = player.optimizer.iterations.numpy()

@@ -25,7 +25,7 @@ B batch, T time steps, D inputs, H hidden units, K classes.
 import keras
 from keras import layers
 
-from keras_impl.losses import LOSSES
+from keras_impl.losses import loss_function
 from keras_impl.model import Network
 from keras_impl.weights import GIVEN, Weight
 
@@ -68,7 +68,8 @@ def build_model(sizes, recipe):
 
 
 def loss(outputs, batch, recipe):
-    return LOSSES[recipe["loss"]](batch["y"], outputs["prediction"])
+    y, prediction, weight = batch["y"], outputs["prediction"], batch.get("weight")
+    return loss_function(recipe["loss"])(y, prediction, weight)
 
 
 # Keras keeps the four gates side by side in the order i f g o, as the equations do.

@@ -22,8 +22,8 @@ W_l is (M, N), b_l is (N,).
 import keras
 from keras import layers
 
-from keras_impl.activations import ACTIVATIONS
-from keras_impl.losses import LOSSES
+from keras_impl.activations import activation
+from keras_impl.losses import loss_function
 from keras_impl.model import Network
 from keras_impl.weights import GIVEN, Weight
 
@@ -35,25 +35,26 @@ def build_model(sizes, recipe):
     hidden = x                                                   # (B, D)  (1)
     outputs = {}
     units = (*sizes["H"], sizes["K"])
-    for number, (size, activation) in enumerate(
+    for number, (size, function) in enumerate(
         zip(units, recipe["activations"], strict=True), start=1
     ):
-        z, hidden = fully_connected(hidden, size, activation, f"dense_{number}")
+        z, hidden = fully_connected(hidden, size, function, f"dense_{number}")
         outputs |= {f"z_{number}": z, f"h_{number}": hidden}
     prediction = outputs.pop(f"h_{number}")                      # (B, K)  (4)
     outputs["prediction"] = prediction
     return Network({"x": x}, outputs, loss=loss, recipe=recipe, name="mlp")
 
 
-def fully_connected(hidden, size, activation, name):
+def fully_connected(hidden, size, function, name):
     dense = layers.Dense(size, activation=None, use_bias=True, **GIVEN, name=name)
     z = dense(hidden)                                            # (B, N)  (2)
-    hidden = layers.Activation(ACTIVATIONS[activation])(z)       # (B, N)  (3)
+    hidden = layers.Activation(activation(function))(z)          # (B, N)  (3)
     return z, hidden
 
 
 def loss(outputs, batch, recipe):
-    return LOSSES[recipe["loss"]](batch["y"], outputs["prediction"])
+    y, prediction, weight = batch["y"], outputs["prediction"], batch.get("weight")
+    return loss_function(recipe["loss"])(y, prediction, weight)
 
 
 WEIGHTS = (

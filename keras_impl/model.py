@@ -3,6 +3,7 @@
 from functools import partial
 
 import keras
+from keras import ops
 
 from keras_impl import engine
 
@@ -17,15 +18,20 @@ class Network(keras.Model):
     loss : callable
         ``loss(outputs, batch, recipe) -> scalar``, of the whole batch.
     recipe : mapping
+    neutral : dict, optional
+        Inputs that a batch may leave out: name -> the number that changes nothing, 1 in
+        a mask, 0 in a shift. It takes their place.
     """
 
-    def __init__(self, inputs, outputs, *, loss, recipe, name):
+    def __init__(self, inputs, outputs, *, loss, recipe, name, neutral=None):
         super().__init__(inputs, outputs, name=name)
         self.batch_loss = partial(loss, recipe=recipe) if loss else None
+        self.neutral = neutral or {}
 
     def compile_for(self, players):
         """Compile for the one player there is: its loss is the model's own."""
         (player,) = players
+        self.batch_loss = player.loss
         self.compile(optimizer=player.optimizer, jit_compile=False)
 
     def split(self, batch):
@@ -34,11 +40,19 @@ class Network(keras.Model):
         Keras warns about a key in x that is no input of the model, so it goes into y.
         """
         names = [tensor.name for tensor in self.inputs]
-        if missing := [name for name in names if name not in batch]:
+        if missing := [n for n in names if n not in batch and n not in self.neutral]:
             raise ValueError(f"{self.name} reads {names}; the batch lacks {missing}")
-        x = {name: batch[name] for name in names}
+        x = {name: batch[name] for name in names if name in batch}
+        for tensor in self.inputs:
+            if tensor.name not in batch:
+                x[tensor.name] = self._neutral(tensor, next(iter(x.values())))
         y = {name: value for name, value in batch.items() if name not in x}
         return x, y
+
+    def _neutral(self, tensor, present):
+        """An input that changes nothing, with as many rows as one that is present."""
+        shape = (ops.shape(present)[0], *tensor.shape[1:])
+        return ops.full(shape, self.neutral[tensor.name], dtype=tensor.dtype)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True

@@ -21,8 +21,8 @@ B batch, D inputs, one output.
 import keras
 from keras import layers
 
-from keras_impl.activations import ACTIVATIONS
-from keras_impl.losses import LOSSES
+from keras_impl.activations import activation
+from keras_impl.losses import loss_function
 from keras_impl.model import Network
 from keras_impl.weights import GIVEN, Weight
 
@@ -30,19 +30,20 @@ INPUTS = ("x",)
 
 
 def build_model(sizes, recipe):
-    (activation,) = recipe["activations"]
+    (function,) = recipe["activations"]
     dense = layers.Dense(1, activation=None, use_bias=True, **GIVEN, name="dense")
 
     x = keras.Input(shape=(sizes["D"],), name="x")               # (B, D)
     z = dense(x)                                                 # (B, 1)  (1)
-    prediction = layers.Activation(ACTIVATIONS[activation])(z)   # (B, 1)  (2)
+    prediction = layers.Activation(activation(function))(z)      # (B, 1)  (2)
 
     outputs = {"z": z, "prediction": prediction}
     return Network({"x": x}, outputs, loss=loss, recipe=recipe, name="neuron")
 
 
 def loss(outputs, batch, recipe):
-    return LOSSES[recipe["loss"]](batch["y"], outputs["prediction"])
+    y, prediction, weight = batch["y"], outputs["prediction"], batch.get("weight")
+    return loss_function(recipe["loss"])(y, prediction, weight)
 
 
 WEIGHTS = (

@@ -58,13 +58,14 @@ class WeightMap:
     Raises
     ------
     ValueError
-        If a variable is in no entry or in several, an entry fits no variable, a
-        canonical name occurs twice, or a trainable variable has none.
+        If a variable is in no entry or in several, an entry without ``{l}`` fits no
+        variable, a canonical name occurs twice, or a trainable variable has none.
     """
 
     def __init__(self, weights, variables):
         self._entries = {variable.path: _entry(weights, variable) for variable in variables}
-        idle = [w.native for w in weights if not any(map(w.match, self._entries))]
+        single = [weight for weight in weights if "{l}" not in weight.native]
+        idle = [w.native for w in single if not any(map(w.match, self._entries))]
         if idle:
             raise ValueError(f"WEIGHTS names variables the model lacks: {idle}")
         names = [name for entry in self._entries.values() for name in entry.canonical]

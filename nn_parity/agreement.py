@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nn_parity import metrics, tolerances
+from nn_parity import metrics, registry, tolerances
 from nn_parity.protocol import Case
 from nn_parity.tolerances import Gate
 from nn_parity.transcripts import Transcript
@@ -151,7 +151,11 @@ def _tensor(
     reference: Transcript,
     gate: Gate,
 ) -> Row:
-    error = relative_error(quantity, named, got, want)
+    structural = tensor_name(named) in registry.spec(cell.case.network).zeros(
+        cell.case.recipe
+    )
+    scale = _largest(reference, quantity, named) if structural else None
+    error = relative_error(quantity, named, got, want, scale)
     worst = float(error.max())
     max_ref = float(np.abs(want).max())
     fields: Row = {
@@ -169,7 +173,10 @@ def _tensor(
         return cell.row(quantity, named, status="reported", **fields)
     if gate.value is None:
         return cell.row(quantity, named, status="reported", **fields)
-    vacuous = _vacuous(cell.case, quantity, max_ref, fields.get("moved"), gate.value)
+    may_be_zero = structural or named.endswith("@B=1")
+    vacuous = "" if may_be_zero else _vacuous(cell.case, quantity, fields, gate.value)
+    if structural and scale is not None:
+        fields["why"] = f"zero by the equations: |error| <= gate * {scale:.2g}"
     own_recipe = bool(cell.case.experiment)  # a user may ask for what compares nothing
     if vacuous and own_recipe and worst <= gate.value:
         return cell.row(quantity, named, status="reported", reason=vacuous, **fields)
@@ -186,19 +193,51 @@ def _tensor(
     return cell.row(quantity, named, passed=passed, status=status, **fields)
 
 
+def tensor_name(named: str) -> str:
+    """Return the parameter that a key is about: "W_1" of "m/W_1@30 steps"."""
+    return named.partition("@")[0].rpartition("/")[2]
+
+
+def _largest(reference: Transcript, quantity: str, named: str) -> float | None:
+    """Return the largest value of all gradients (or moments) at the same point.
+
+    None for quantities that are not zero where the gradient is.
+    """
+    if quantity not in ("grad", "state") or named.startswith("loaded/"):
+        return None
+    kind, point = named.partition("@")[0].rpartition("/")[0], named.partition("@")[2]
+    return max(
+        float(np.abs(value).max())
+        for key, value in reference.items()
+        if key.startswith(f"{quantity}/{kind}") and key.partition("@")[2] == point
+    )
+
+
+def _smallest(dtype: np.dtype) -> float:
+    """Return what counts as zero: below, numbers are stored with fewer digits or as 0."""
+    kind = np.finfo(np.float32 if dtype == np.float32 else np.float64)
+    return float(kind.tiny / kind.eps)
+
+
 def relative_error(
-    quantity: str, named: str, got: np.ndarray, want: np.ndarray
+    quantity: str,
+    named: str,
+    got: np.ndarray,
+    want: np.ndarray,
+    scale: Any = None,
 ) -> np.ndarray:
     """|got - want| on the scale of the tensor, elementwise; its maximum is the error.
 
-    The scale is max|want|; for a loss max(1, |loss|); in the optimizer tier the largest
-    value of each row so far, so that rows of 1e-9 count as much as rows of 1 (so far,
-    because a moment that passes through zero has terms that cancel).
+    The scale is max|want| unless given; for a loss max(1, |loss|); in the optimizer tier
+    the largest value of each row so far, so that rows of 1e-9 count as much as rows of 1
+    (so far, because a moment that passes through zero has terms that cancel).
     """
     wide = np.result_type(got, want, np.float64)
     difference = np.abs(got.astype(wide) - want.astype(wide))
     size = np.abs(want.astype(wide))
-    if quantity == "loss":
+    if scale is not None:
+        pass
+    elif quantity == "loss":
         scale = np.maximum(1, size)
     elif named.endswith("@50 updates") and size.ndim > 1:
         rows = size.reshape(*size.shape[:2], -1).max(axis=2)
@@ -206,17 +245,16 @@ def relative_error(
         scale = rows.reshape(*size.shape[:2], *[1] * (size.ndim - 2))
     else:
         scale = size.max()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(difference == 0, 0, difference / scale)
+    scale = np.maximum(scale, _smallest(got.dtype))
+    return difference / scale
 
 
-def _vacuous(
-    case: Case, quantity: str, max_ref: float, moved: float | None, gate: float
-) -> str:
+def _vacuous(case: Case, quantity: str, fields: Row, gate: float) -> str:
     """Why a comparison would pass whatever the framework does, or "" if it would not."""
-    threshold = "step" in case.recipe.get(
-        "activations", ()
-    )  # its slope is exactly zero
+    max_ref, moved = fields["max_ref"], fields.get("moved")
+    units = {layer["name"] for layer in case.recipe.get("layers", ())}
+    units.update(case.recipe.get("activations", ()))
+    threshold = not units.isdisjoint(("step", "sign"))  # their slope is exactly zero
     if quantity == "grad" and max_ref == 0 and not threshold:
         return "vacuous: the reference gradient is zero everywhere"
     if moved is not None and moved <= 100 * gate * max_ref:

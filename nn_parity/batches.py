@@ -7,8 +7,9 @@ import numpy as np
 from nn_parity.protocol import Params, Recipe
 
 # losses whose target is a class index; all others take an array of prediction's shape
-INDEX_LOSSES = ("softmax_cross_entropy",)
+INDEX_LOSSES = ("softmax_cross_entropy", "multiclass_hinge")
 BINARY_LOSSES = ("binary_cross_entropy",)
+DISTRIBUTION_LOSSES = ("softmax_cross_entropy_one_hot", "kl_divergence")
 UPDATES = 50  # recorded gradients: long enough for Adam's bias correction to fade
 
 
@@ -35,7 +36,19 @@ def targets(recipe: Recipe, n: int, K: int, rng: np.random.Generator) -> np.ndar
         return rng.integers(0, K, size=n)
     if recipe["loss"] in BINARY_LOSSES:
         return rng.integers(0, 2, size=(n, K)).astype(np.float64)
+    if recipe["loss"] == "hinge":
+        return rng.choice([-1.0, 1.0], size=(n, K))
+    if recipe["loss"] in DISTRIBUTION_LOSSES:
+        return _distributions(rng, n, K)
     return values(rng, n, K)
+
+
+def _distributions(rng: np.random.Generator, n: int, K: int) -> np.ndarray:
+    """Draw probabilities in multiples of 1/256; some are 0, and every third row is one-hot."""
+    p = np.floor(rng.dirichlet(np.full(K, 0.7), size=n) * 256) / 256
+    p[:, 0] += 1 - p.sum(axis=1)
+    p[::3] = np.eye(K)[rng.integers(0, K, size=len(p[::3]))]
+    return p
 
 
 def order(n: int, *, seed: int, epoch: int, shuffle: bool) -> np.ndarray:

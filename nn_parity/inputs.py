@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nn_parity import batches, registry, weights
 from nn_parity.protocol import Case, Params, Spec
+
+if TYPE_CHECKING:
+    from nn_parity.datasets import Dataset
 
 TINY = 11  # examples of a random case: three batches of 3 and a ragged one of 2
 LOGITS = (60.0, -60.0, 800.0, -800.0, 0.0, 3.0)  # far beyond where e^z overflows
@@ -53,6 +58,12 @@ def initial(spec: Spec, case: Case, seed: int) -> tuple[Params, Params]:
     return params, state
 
 
+def noise(case: Case, n: int, *, epoch: int) -> dict[str, np.ndarray]:
+    """Masks and other draws of one epoch: row i goes with its i-th example."""
+    rng = np.random.default_rng([case.seeds[0], epoch, *b"noise"])
+    return registry.spec(case.network).noise(case.sizes, case.recipe, n, rng)
+
+
 def batch_rows(case: Case, n: int) -> np.ndarray:
     """Rows of the first batch; small batches are filled up to 32 examples."""
     size = max(case.recipe["batch_size"], 32)
@@ -62,10 +73,15 @@ def batch_rows(case: Case, n: int) -> np.ndarray:
     return order[:size]
 
 
-def _dataset(case: Case) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+@lru_cache(maxsize=1)  # a worker asks for the same one several times a case
+def _loaded(name: str, folder: str | None) -> Dataset:
     from nn_parity import datasets
 
-    data = datasets.load(case.dataset, data=case.data)
+    return datasets.load(name, data=folder)
+
+
+def _dataset(case: Case) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    data = _loaded(case.dataset, case.data)
     return (
         {"x": arranged(case, data.x_train), "y": data.y_train},
         {"x": arranged(case, data.x_test), "y": data.y_test},
@@ -75,6 +91,8 @@ def _dataset(case: Case) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
 def arranged(case: Case, x: np.ndarray) -> np.ndarray:
     """Return examples as the network takes them: (N, T, D) rows of a picture, or (N, D)."""
     sizes = case.sizes
+    if "shape" in sizes:
+        return x.reshape(len(x), *sizes["shape"])
     shape = (sizes["T"], sizes["D"]) if "T" in sizes else (sizes["D"],)
     return x.reshape(len(x), *shape)
 
@@ -92,7 +110,10 @@ def _integers(
     for name, value in params.items():
         params[name] = batches.small_integers(rng, *value.shape)
     batch = spec.batch(case.sizes, case.recipe, 8, rng)  # 8: the mean stays exact
-    return {name: batches.small_integers(rng, *a.shape) for name, a in batch.items()}
+    return {
+        name: a if (a == np.round(a)).all() else batches.small_integers(rng, *a.shape)
+        for name, a in batch.items()
+    }
 
 
 def _saturated(
@@ -104,8 +125,8 @@ def _saturated(
     D, K = W.shape
     params[name] = np.array([np.roll(LOGITS, i)[:K] for i in range(D)]).reshape(D, K)
     params[bias] = np.zeros_like(b)
-    y = batches.targets(case.recipe, D, K, rng)
-    return {"x": np.eye(D), "y": y}
+    batch = spec.batch(case.sizes, case.recipe, D, rng)
+    return batch | {"x": np.eye(D)}
 
 
 TINY_SETS = {"random": _random, "integers": _integers, "saturated": _saturated}

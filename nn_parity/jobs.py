@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nn_parity import agreement, crew, environment, files, registry
 from nn_parity.agreement import Cell
 from nn_parity.crew import Failure, Worker
 from nn_parity.errors import Refusal
 from nn_parity.protocol import Case
+from nn_parity.results import Run
 from nn_parity.transcripts import Transcript
 
 DTYPES = ("float64", "float32")
@@ -110,19 +109,17 @@ class Job:
 
     def __init__(self, folder: Path, team: Team, cases: list[Case]) -> None:
         self.folder, self.team, self.cases = folder, team, cases
-        self.failed: dict[tuple[str, str, str], Failure] = {}  # framework dtype network
+        self.failed: dict[
+            tuple[str, str, str], Failure
+        ] = {}  # of a network, or of a case
         self.samples: list[dict[str, Any]] = []
-        self._transcripts: dict[tuple[str, str, str], Transcript] = {}
+        self.run = Run(folder)
         self._lock = threading.Lock()
 
     @property
     def networks(self) -> tuple[str, ...]:
         """Networks of the cases, each once."""
         return tuple(dict.fromkeys(case.network for case in self.cases))
-
-    def path(self, framework: str, dtype: str, network: str) -> Path:
-        """Where a transcript lies."""
-        return self.folder / "transcripts" / dtype / framework / f"{network}.npz"
 
     def record(self) -> None:
         """Have every worker write its transcripts, as many at once as there are cores."""
@@ -147,7 +144,7 @@ class Job:
         worker = self.team.worker(framework, dtype, self.folder)
         for network in self.networks:
             cases = [c.plain() for c in self.cases if c.network == network]
-            path = self.path(framework, dtype, network)
+            path = self.run.transcript_path(framework, dtype, network)
             if path.exists():  # --resume: it was written whole, or not at all
                 self.team.say(framework, dtype, f"{network}: recorded before")
                 continue
@@ -166,25 +163,21 @@ class Job:
 
     def transcript(self, case: Case, framework: str, dtype: str) -> Transcript | None:
         """Return what a worker wrote of one case, if it did."""
-        key = framework, dtype, case.network
-        if key not in self._transcripts:
-            path = self.path(*key)
-            if framework in self.team.absent or not path.exists():
-                return None
-            with np.load(path, allow_pickle=False) as stored:
-                self._transcripts[key] = {name: stored[name] for name in stored.files}
-        prefix = f"{case.name}:"
-        return {
-            name.removeprefix(prefix): array
-            for name, array in self._transcripts[key].items()
-            if name.startswith(prefix)
-        }
+        if framework in self.team.absent:
+            return None
+        found = self.run.transcript(case, framework, dtype)
+        if "meta/failed" in found:
+            failure = Failure("crashed", str(found["meta/failed"]))
+            self.failed[framework, dtype, case.name] = failure
+            return None
+        return found or None
 
     def why_absent(self, case: Case, framework: str, dtype: str) -> tuple[str, str]:
         """Status and reason of a cell without a transcript."""
         if framework in self.team.absent:
             return "not installed", self.team.absent[framework]
-        failure = self.failed.get((framework, dtype, case.network))
+        named = ((framework, dtype, name) for name in (case.name, case.network))
+        failure = next((self.failed[key] for key in named if key in self.failed), None)
         return (failure.status, failure.reason) if failure else ("crashed", "no result")
 
     def cells(self) -> Iterable[Cell]:

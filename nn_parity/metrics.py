@@ -14,6 +14,11 @@ def loss(name: str, prediction: np.ndarray, y: np.ndarray) -> float:
     p = prediction.astype(np.float64)
     if name == "softmax_cross_entropy":
         return float((logsumexp(p, axis=1) - p[np.arange(len(y)), y]).mean())
+    if name == "multiclass_hinge":
+        rows = np.arange(len(y))
+        short = np.maximum(0, 1 - p[rows, y][:, None] + p)
+        short[rows, y] = 0
+        return float(short.mean())
     if name == "binary_cross_entropy":
         return float((np.logaddexp(0, p) - y * p).mean())
     per_example = ((p - y) ** 2).sum(axis=1)

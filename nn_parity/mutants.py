@@ -26,6 +26,16 @@ from nn_parity.errors import Refusal
 ROOT = Path(__file__).parent.parent
 COPIED = (*registry.PACKAGES.values(), "nn_parity", "parity_tests")
 TIMEOUT = 300.0
+# file of a package -> building blocks that are compared first if it is changed
+KINDS = {
+    "activations": ("activation",),
+    "losses": ("loss",),
+    "optimizers": ("optimizer",),
+    "regularizers": ("layer", "penalty"),
+    "layers": ("layer", "activation"),
+    "sequential": ("layer", "activation"),
+    "names": ("activation", "loss"),
+}
 
 
 @dataclass(frozen=True)
@@ -105,7 +115,7 @@ def run(
     Parameters
     ----------
     reference : Path
-        A run of `nn_parity.parity` by the healthy code.
+        A run of `nn_parity.parity` by the healthy code: all networks, and the blocks.
     say : callable
         Told each verdict as it comes.
     """
@@ -147,8 +157,10 @@ def _checks(
     if not changes_code:
         yield "comments", comments
         return
-    network = Path(mutant.file).stem
-    only = [network] if network in registry.networks() else []
+    stem = Path(mutant.file).stem
+    only = [stem] if stem in registry.networks() else []
+    if stem in KINDS:
+        only = [*KINDS[stem], *registry.networks()]
     agree = ["-m", "nn_parity.noticing", str(reference.resolve()), mutant.framework]
     yield "agreement float64", [*agree, "float64", *only]
     yield "agreement float32", [*agree, "float32", *only]

@@ -1,7 +1,8 @@
 """Check one implementation against a healthy run, case by case, and stop at the first row.
 
-``python -m nn_parity.noticing REFERENCE_RUN FRAMEWORK DTYPE [NETWORK...]`` ends with exit
-code 1 and the line of the failed row if anything differs.
+``python -m nn_parity.noticing REFERENCE_RUN FRAMEWORK DTYPE [WHAT...]`` ends with exit code
+1 and the line of the failed row if anything differs. WHAT is a network, or a kind of
+building block such as "loss"; without one, every network.
 """
 
 import sys
@@ -9,20 +10,27 @@ from pathlib import Path
 
 from nn_parity import agreement, registry, results, transcripts
 from nn_parity.agreement import Cell
+from nn_parity.blocks import blocks
 from nn_parity.protocol import Case
 from nn_parity.transcripts import Transcript
 
 
+def cases(what: str) -> tuple[Case, ...]:
+    """Return the tiny cases of a network, or the building blocks of a kind."""
+    if what in registry.networks():
+        return registry.spec(what).cases
+    return tuple(case for case in blocks() if case.name.startswith(f"{what} "))
+
+
 def first_failure(
-    run: results.Run, framework: str, dtype: str, networks: tuple[str, ...]
+    run: results.Run, framework: str, dtype: str, chosen: tuple[str, ...]
 ) -> str | None:
     """Return the reason of the first row that fails, or None."""
-    for network in networks:
-        for case in registry.spec(network).cases:
-            ours = transcripts.record(case, framework, dtype, lambda text: None)
-            for cell, got, reference in _pairs(run, case, framework, dtype, ours):
-                for row in agreement.failures(agreement.compare(cell, got, reference)):
-                    return f"{case.name} {row['quantity']} {row['reason']}"
+    for case in (case for what in chosen for case in cases(what)):
+        ours = transcripts.record(case, framework, dtype, lambda text: None)
+        for cell, got, reference in _pairs(run, case, framework, dtype, ours):
+            for row in agreement.failures(agreement.compare(cell, got, reference)):
+                return f"{case.name} {row['quantity']} {row['reason']}"
     return None
 
 
@@ -48,9 +56,9 @@ def _compared(transcript: Transcript) -> Transcript:
 
 def main() -> None:
     """Print the first failure, if there is one."""
-    folder, framework, dtype, *networks = sys.argv[1:]
+    folder, framework, dtype, *what = sys.argv[1:]
     run = results.open_run(Path(folder))
-    chosen = tuple(networks) or registry.networks()
+    chosen = tuple(what) or registry.networks()
     reason = first_failure(run, framework, dtype, chosen)
     if reason is not None:
         print(f"NOTICED {reason}")

@@ -23,6 +23,11 @@ Sizes = Mapping[str, Any]  # {"D": 784, "H": (16, 16), "K": 10}
 Recipe = Mapping[str, Any]  # activations, loss, optimizer, batch_size, ...
 
 
+# what a transcript records: one pass at the initial weights; 50 recorded gradients; two
+# short epochs, each way of running them; the first training steps
+TIERS = ("initial", "updates", "epochs", "steps")
+
+
 @dataclass(frozen=True)
 class Param:
     """One canonical parameter: its name, its shape and how it starts."""
@@ -50,6 +55,7 @@ class Case:
     given: bool = False  # these weights are a user's, perhaps near an optimum
     experiment: str = ""
     label: str = ""  # which part of the experiment, "" where there is one
+    tiers: tuple[str, ...] = TIERS
 
     @property
     def trains(self) -> bool:
@@ -75,6 +81,14 @@ class Spec:
     takes: tuple[str, ...] = ()  # which of settings.OF_SOME_NETWORKS it reads
     layered: bool = False  # W_1 b_1 W_2 ..., one activation a layer: it can be drawn
     state: Callable[[Sizes, Recipe], tuple[Param, ...]] = lambda sizes, recipe: ()
+    # random arrays that come with n examples in training: dropout masks, shifts
+    noise: Callable[[Sizes, Recipe, int, np.random.Generator], Params] = (
+        lambda sizes, recipe, n, rng: {}
+    )
+    # whether training makes sense on a single example (a batch norm needs two)
+    one_example: Callable[[Recipe], bool] = lambda recipe: True
+    # parameters whose gradient is zero by the equations, whatever the data
+    zeros: Callable[[Recipe], frozenset[str]] = lambda recipe: frozenset()
     differences: str = ""  # where a framework's own layer departs, printed by `show`
 
 

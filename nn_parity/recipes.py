@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nn_parity import registry, settings
 from nn_parity.batches import BINARY_LOSSES, INDEX_LOSSES
 from nn_parity.errors import Refusal
-from nn_parity.experiments import Experiment, Part, experiment
+from nn_parity.experiments import DEFAULTS, Experiment, Part, experiment
 from nn_parity.protocol import Case
 
 if TYPE_CHECKING:
@@ -50,46 +50,66 @@ def cases(
     chosen = experiment(name)
     folder = None if data is None else str(Path(data).resolve())
     load = load or (lambda name: datasets.load(name, data=folder))
-    return [_case(chosen, part, changes, seed, folder, load) for part in chosen.parts]
+    networks = dict.fromkeys(part.network or chosen.network for part in chosen.parts)
+    takes = tuple(key for network in networks for key in registry.spec(network).takes)
+    changed = settings.parse(" or ".join(networks), takes, changes)
+    _refuse_what_nobody_reads(chosen, changed)
+    return [_case(chosen, part, changed, seed, folder, load) for part in chosen.parts]
+
+
+def _values(
+    chosen: Experiment, part: Part, changed: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the settings of one part: the experiment's, its own, then the user's."""
+    values = DEFAULTS | dict(chosen.settings) | dict(part.settings) | dict(changed)
+    if part.by_hand is not None:  # these weights are set for this very network
+        values |= dict(part.settings)
+    if _from_logits(values):  # sigmoid and softmax are part of the loss
+        values["output"] = "identity"
+    return values
+
+
+def _from_logits(values: Mapping[str, Any]) -> bool:
+    return values["loss"] in (*INDEX_LOSSES, *BINARY_LOSSES)
+
+
+def _refuse_what_nobody_reads(chosen: Experiment, changed: Mapping[str, Any]) -> None:
+    """Refuse a change that no part's recipe reads: its user would believe a table."""
+    unread = []
+    for part in chosen.parts:
+        values = _values(chosen, part, changed)
+        unread.append(settings.unread(values, _from_logits(values)))
+    for key in changed:
+        if all(key in keys for keys in unread):
+            why, cure = unread[0][key]
+            raise Refusal("E008", f"'{key}' {why}", f"--set {key}", cure)
 
 
 def _case(
     chosen: Experiment,
     part: Part,
-    changes: Mapping[str, Any],
+    changed: Mapping[str, Any],
     seed: int,
     folder: str | None,
     load: Callable[[str], Dataset],
 ) -> tuple[Case, Part]:
-    spec = registry.spec(chosen.network)
-    changed = settings.parse(chosen.network, spec.takes, changes)
-    values = dict(chosen.settings) | dict(part.settings) | changed
-    from_logits = values["loss"] in (*INDEX_LOSSES, *BINARY_LOSSES)
-    settings.without_effect(values, changed, from_logits)
-    if part.by_hand is not None:  # these weights are set for this very network
-        values |= dict(part.settings)
+    values = _values(chosen, part, changed)
+    network = part.network or chosen.network
     dataset = load(part.dataset)
     _check_loss(values["loss"], dataset)
-    if from_logits:  # sigmoid and softmax are part of the loss
-        values["output"] = "identity"
-    sizes, recipe = spec.resolve(values, dataset)
-    training = {key: values[key] for key in ("lr", "batch_size", "epochs", "shuffle")}
-    return (
-        Case(
-            name=f"{chosen.name}/{part.label}" if part.label else chosen.name,
-            network=chosen.network,
-            sizes=sizes,
-            recipe={"loss": values["loss"], "optimizer": settings.optimizer(values)}
-            | dict(recipe)
-            | training,
-            dataset=dataset.name,
-            data=folder,
-            seeds=(seed,),
-            experiment=chosen.name,
-            label=part.label,
-        ),
-        part,
+    sizes, recipe = registry.spec(network).resolve(values, dataset)
+    case = Case(
+        name=f"{chosen.name}/{part.label}" if part.label else chosen.name,
+        network=network,
+        sizes=sizes,
+        recipe=dict(recipe) | settings.training(values),
+        dataset=dataset.name,
+        data=folder,
+        seeds=(seed,),
+        experiment=chosen.name,
+        label=part.label,
     )
+    return case, part
 
 
 def _check_loss(loss: str, data: Dataset) -> None:

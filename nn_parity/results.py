@@ -86,15 +86,20 @@ class Run:
 
     def transcript(self, case: Case, framework: str, dtype: str) -> Transcript:
         """Return what one implementation recorded of a case; empty if it has nothing."""
-        path = self.path / "transcripts" / dtype / framework / f"{case.network}.npz"
-        if not path.exists():
-            return {}
-        with np.load(path, allow_pickle=False) as stored:
-            return {
-                name.removeprefix(f"{case.name}:"): stored[name]
-                for name in stored.files
-                if name.startswith(f"{case.name}:")
-            }
+        path = self.transcript_path(framework, dtype, case.network)
+        if path not in self._read:
+            if not path.exists():
+                return {}
+            self._read[path] = _by_case(path)
+        return self._read[path].get(case.name, {})
+
+    def transcript_path(self, framework: str, dtype: str, network: str) -> Path:
+        """Where the transcripts of a network's cases lie."""
+        return self.path / "transcripts" / dtype / framework / f"{network}.npz"
+
+    @cached_property
+    def _read(self) -> dict[Path, dict[str, Transcript]]:
+        return {}
 
     @property
     def exit_code(self) -> int:
@@ -129,6 +134,15 @@ class Run:
         from nn_parity import tables
 
         return tables.html(self)
+
+
+def _by_case(path: Path) -> dict[str, Transcript]:
+    found: dict[str, Transcript] = {}
+    with np.load(path, allow_pickle=False) as stored:
+        for name in stored.files:
+            case, _, key = name.partition(":")
+            found.setdefault(case, {})[key] = stored[name]
+    return found
 
 
 def open_run(path: str | Path) -> Run:

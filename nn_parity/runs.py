@@ -18,6 +18,7 @@ import numpy as np
 
 from nn_parity import crew, environment, files, inputs, recipes, registry
 from nn_parity import weights as initial_weights
+from nn_parity.blocks import blocks as all_blocks
 from nn_parity.errors import Refusal
 from nn_parity.experiments import DEFAULT
 from nn_parity.jobs import Job, Say, Team, silent
@@ -151,6 +152,7 @@ def compare(
 def parity(
     networks: str | Sequence[str] | None = None,
     *,
+    blocks: bool = False,
     frameworks: str | Sequence[str] | None = None,
     dtype: str = "both",
     out: str | Path | None = None,
@@ -159,16 +161,20 @@ def parity(
 ) -> Run:
     """Compare implementations at tiny, pairwise different sizes: agreement only.
 
-    Parameters as in `compare`; ``networks`` defaults to all. Returns a `Run` whose
-    ``parity`` holds a row for each tensor.
+    Parameters as in `compare`; ``networks`` defaults to all. With ``blocks`` the building
+    blocks are compared: activations, layers, losses, penalties and optimizers. Returns a
+    `Run` whose ``parity`` holds a row for each tensor.
     """
     if networks is None:
-        networks = registry.networks()
+        networks = () if blocks else registry.networks()
     names = [networks] if isinstance(networks, str) else list(networks)
     cases = [case for name in names for case in registry.spec(name).cases]
+    if blocks:
+        cases += all_blocks()
     team = Team.assemble(frameworks, dtype, threads=1, timeout=timeout, say=say)
     folder = _folder(out, "parity")
-    _describe(folder, team, kind="parity", cases=[case.plain() for case in cases])
+    plain = [case.plain() for case in cases]
+    _describe(folder, team, kind="parity", blocks=blocks, cases=plain)
     job = Job(folder, team, cases)
     with team:
         job.record()

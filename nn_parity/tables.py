@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 FORMATS = ("md", "tex", "csv", "html")
-KINDS = (*TABLES, "summary", "parameters")
+KINDS = (*TABLES, "summary", "parameters", "cases")
 
 
 # -- summaries -------------------------------------------------------------------------
@@ -69,6 +69,25 @@ def summary(run: Run) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
+TIERS = {"integers": "exact-integer", "saturated": "saturated"}  # by the case's data
+
+
+def cases(run: Run) -> pd.DataFrame:
+    """Worst error of each case (a building block, say), tier and dtype in each framework."""
+    import pandas as pd
+
+    data = {case.name: case.dataset for case in run.cases}
+    rows = []
+    for (name, dtype), group in run.parity.groupby(["experiment", "dtype"], sort=False):
+        case = name.removesuffix(f", {data[name]}")
+        tier = TIERS.get(data[name], "random")
+        row = {"case": case, "tier": tier, "dtype": dtype}
+        for framework, cell in group.groupby("framework", sort=False):
+            row[framework] = _verdict(cell)
+        rows.append(row)
+    return pd.DataFrame(rows).fillna("")
+
+
 def _verdict(rows: pd.DataFrame) -> str:
     gated = rows[rows["passed"].notna()]
     if not len(gated):
@@ -96,6 +115,11 @@ def terminal(run: Run) -> list[Any]:
     ]
     if run.environment["kind"] == "compare":
         shown.insert(0, rich_table(parameters(run), "Parameters"))
+    if run.environment.get("blocks"):
+        title = (
+            "Building blocks: worst error in units of roundoff u, verdict (rows gated)"
+        )
+        shown.insert(0, rich_table(cases(run), title))
     if run.has("speed") and len(run.speed):
         shown.append(
             rich_table(
@@ -248,7 +272,9 @@ def rich_table(frame: pd.DataFrame, title: str) -> Table:
     previous: list[str] = []
     for column in frame.columns:
         table.add_column(
-            escape(str(column)), justify="right" if column in numeric else "left"
+            escape(str(column)),
+            justify="right" if column in numeric else "left",
+            overflow="fold",
         )
     for row in frame.itertuples(index=False):
         cells = [_cell(value) for value in row]
@@ -281,33 +307,35 @@ def frame(run: Run, kind: str) -> pd.DataFrame:
             f"--kind is one of {', '.join(KINDS)}",
             nearest(kind, KINDS) or "see nn-parity table --help",
         )
-    if kind == "summary":
-        return summary(run)
-    if kind == "parameters":
-        return parameters(run)
-    return run.frame(kind)
+    made = {"summary": summary, "parameters": parameters, "cases": cases}
+    return made[kind](run) if kind in made else run.frame(kind)
 
 
 def export(run: Run, kind: str, format: str) -> str:
     """Return a whole table as text in one of `FORMATS`, escaped for that format."""
-    if format not in FORMATS:
+    check_format(format)
+    return as_text(frame(run, kind), format, captions(run))
+
+
+def check_format(format: str, known: tuple[str, ...] = FORMATS) -> None:
+    """Refuse (E013) a format that is not known."""
+    if format not in known:
         raise Refusal(
             "E013",
             f"no format '{format}'",
-            f"--format is one of {', '.join(FORMATS)}",
-            nearest(format, FORMATS) or "see nn-parity table --help",
+            f"--format is one of {', '.join(known)}",
+            nearest(format, known) or "name one of these",
         )
-    table = frame(run, kind)
+
+
+def as_text(table: pd.DataFrame, format: str, notes: list[str]) -> str:
+    """Return any table as text in one of `FORMATS`; csv has no room for the notes."""
     if format == "csv":
         return table.to_csv(index=False, lineterminator="\n")
     if format == "md":
-        return (
-            _markdown(table)
-            + "\n\n"
-            + "\n".join(f"> {c}" for c in captions(run))
-            + "\n"
-        )
-    return _styled(table, format, captions(run))
+        quoted = "".join(f"> {note}\n" for note in notes)
+        return f"{_markdown(table)}\n\n{quoted}"
+    return _styled(table, format, notes)
 
 
 def html(run: Run) -> str:

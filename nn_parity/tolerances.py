@@ -56,6 +56,10 @@ GATES = {
         "float64": Gate(1e-10, "one example: p - y and 1 - h^2 may cancel, unaveraged"),
         "float32": Gate(1e-3, "one example: p - y and 1 - h^2 may cancel, unaveraged"),
     },
+    ("grad", "saturated"): {
+        "float64": Gate(1e-10, "differences of +-800 cancel"),
+        "float32": Gate(1e-3, "differences of +-800 cancel"),
+    },
     ("grad", "given"): {
         "float64": Gate(1e-10, "a user's weights: near an optimum p - y cancels"),
         "float32": Gate(1e-3, "a user's weights: near an optimum p - y cancels"),
@@ -109,9 +113,11 @@ def gate(quantity: str, tensor: str, point: str, case: Case, where: Where) -> Ga
         return GATES["state", "loaded"][dtype]
     if point == "end" and dtype == "float32":
         return REPORTED
+    if quantity == "grad" and case.dataset == "saturated":
+        return GATES["grad", "saturated"][dtype]
     if quantity == "grad" and case.given:
         return GATES["grad", "given"][dtype]
-    adam = case.recipe["optimizer"]["name"] == "adam"
+    adam = case.recipe["optimizer"]["name"] in ("adam", "adamw")
     if adam and where == ("jax", "float32") and quantity in _MOVED_BY_OPTIMIZER:
         return OPTAX_FLOAT32
     known = GATES.get((quantity, point), GATES[quantity, ""])

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from nn_parity import batches, inputs, metrics, registry
+from nn_parity import batches, inputs, metrics, registry, schedules
 from nn_parity.inputs import Inputs
-from nn_parity.protocol import Adapter, Case, Params
+from nn_parity.protocol import Adapter, Case, Params, Recipe
 
 Transcript = dict[str, np.ndarray]
 Say = Callable[[str], None]
@@ -44,12 +44,14 @@ def record(case: Case, framework: str, dtype: str, say: Say) -> Transcript:
 
 def short_tiers(adapter: Adapter, case: Case, steps: int) -> Transcript:
     """Everything but the whole training; short enough for longdouble too."""
-    out = initial_weights(adapter, case)
     given = inputs.of(case)
+    out = initial_weights(adapter, case)
     if case.dataset == "random":
-        out |= optimizer_tier(adapter, case, given)
-        out |= epochs_of_both_kinds(adapter, case, given)
-    if case.trains:
+        if "updates" in case.tiers:
+            out |= optimizer_tier(adapter, case, given)
+        if "epochs" in case.tiers:
+            out |= epochs_of_both_kinds(adapter, case, given)
+    if case.trains and "steps" in case.tiers:
         out |= first_steps(adapter, case, given, steps)
     return out
 
@@ -63,33 +65,45 @@ def initial_weights(adapter: Adapter, case: Case) -> Transcript:
         adapter.load(given.params, given.state)
         params, state = adapter.export()
         out |= _named("state/loaded", params | state, point)
+        if "initial" not in case.tiers:
+            return out
         rows = inputs.batch_rows(case, len(given.train["x"]))
         batch = {name: a[rows] for name, a in given.train.items()}
-        out |= one_pass(adapter, batch, point)
-        out |= upstream_gradients(adapter, case, batch, seed, point)
-    if case.trains:
-        one = {
-            name: a[-1:] for name, a in batch.items()
-        }  # a truth table begins with 0 0
-        out |= one_pass(adapter, one, "@B=1")
+        noise = inputs.noise(case, len(rows), epoch=0)
+        out |= one_pass(adapter, batch, noise, point)
+        shape = out[f"output/prediction{point}"].shape
+        out |= upstream_gradients(adapter, case, batch | noise, seed, point, shape)
+    if case.trains and registry.spec(case.network).one_example(case.recipe):
+        # the last one: a truth table begins with 0 0
+        one, noise = ({n: a[-1:] for n, a in d.items()} for d in (batch, noise))
+        out |= one_pass(adapter, one, noise, "@B=1")
     return out
 
 
-def one_pass(adapter: Adapter, batch: dict[str, np.ndarray], point: str) -> Transcript:
-    """Forward and backward of one batch."""
+def one_pass(
+    adapter: Adapter,
+    batch: dict[str, np.ndarray],
+    noise: dict[str, np.ndarray],
+    point: str,
+) -> Transcript:
+    """Forward without noise, then forward and backward with it, of one batch."""
     outputs = adapter.forward(batch, train=False)
     out = _named("output", {"prediction": outputs.pop("prediction")}, point)
     out |= _named("activation", outputs, point)
-    losses, grads = adapter.losses_and_grads(batch)
+    losses, grads = adapter.losses_and_grads(batch | noise)
     out |= _named("loss", {name: np.array(v) for name, v in losses.items()}, point)
     return out | _named("grad", grads, point)
 
 
 def upstream_gradients(
-    adapter: Adapter, case: Case, batch: dict[str, np.ndarray], seed: int, point: str
+    adapter: Adapter,
+    case: Case,
+    batch: dict[str, np.ndarray],
+    seed: int,
+    point: str,
+    shape: tuple[int, ...],
 ) -> Transcript:
     """Gradients of sum(prediction * a random array): no loss smooths anything over."""
-    shape = adapter.forward(batch, train=True)["prediction"].shape
     whole = case.dataset == "integers"
     upstream = batches.upstream(shape, seed=seed, whole=whole)
     _, grads = adapter.losses_and_grads(batch, upstream=upstream)
@@ -97,13 +111,14 @@ def upstream_gradients(
 
 
 def optimizer_tier(adapter: Adapter, case: Case, given: Inputs) -> Transcript:
-    """Parameters and every state array after each of 50 recorded gradients."""
+    """Parameters and every state array before and after each of 50 recorded gradients."""
     adapter.load(given.params, given.state)
-    history: dict[str, list[np.ndarray]] = {}
+    start = adapter.optimizer_state() | adapter.export()[0]
+    history = {name: [value] for name, value in start.items()}
     for k, grads in enumerate(batches.recorded_gradients(given.params)):
         adapter.update(grads, lr=batches.recorded_rate(k, case.recipe["lr"]))
         for name, value in (adapter.optimizer_state() | adapter.export()[0]).items():
-            history.setdefault(name, []).append(value)
+            history[name].append(value)
     return _named("state", {n: np.stack(v) for n, v in history.items()}, "@50 updates")
 
 
@@ -115,8 +130,9 @@ def epochs_of_both_kinds(adapter: Adapter, case: Case, given: Inputs) -> Transcr
         adapter.load(given.params, given.state)
         for epoch in range(2):
             order = batches.order(n, seed=case.seeds[0], epoch=epoch, shuffle=True)
+            noise = inputs.noise(case, n, epoch=epoch)
             losses = adapter.run_epoch(
-                given.train, order, {}, case.recipe["lr"], variant=variant
+                given.train, order, noise, case.recipe["lr"], variant=variant
             )
             if variant == "lean":
                 out |= _named("curve", losses, f"@lean epoch {epoch}")
@@ -130,7 +146,7 @@ def first_steps(adapter: Adapter, case: Case, given: Inputs, steps: int) -> Tran
     adapter.load(given.params, given.state)
     curve: dict[str, list[float]] = {}
     seconds = []
-    for batch in _batches(case, given.train, steps):
+    for batch in first_batches(case, given.train, steps):
         start = time.perf_counter()
         losses = adapter.step(batch, lr=case.recipe["lr"])
         seconds.append(time.perf_counter() - start)
@@ -168,18 +184,27 @@ def whole_training(adapter: Adapter, case: Case, given: Inputs, say: Say) -> Tra
 def train(adapter: Adapter, case: Case, given: Inputs, say: Say) -> Transcript:
     """Run all epochs from where the adapter stands; losses of every step, and times.
 
-    Stops at a loss that is not finite, and says at which step that was.
+    Stops at a loss that is not finite, and says at which step that was; early, if the
+    recipe has patience, when the loss on held-back data has not fallen for so many
+    epochs (Prechelt, 1998), and then returns to the best weights.
     """
-    data, recipe, n = adapter.put(given.train), case.recipe, len(given.train["x"])
+    recipe = case.recipe
+    train, held_back = _split(recipe, given.train)
+    data, n = adapter.put(train), len(train["x"])
+    steps = -(-n // recipe["batch_size"])
     curve: list[float] = []
     per_epoch, seconds = [], []
+    watched: dict[str, list[float]] = {"test": [], "validation": []}
+    best = adapter.export()
     last_said = 0.0
     for epoch in range(recipe["epochs"]):
         order = batches.order(
             n, seed=case.seeds[0], epoch=epoch, shuffle=recipe["shuffle"]
         )
+        noise = inputs.noise(case, n, epoch=epoch)
+        lr = schedules.rates(recipe, epoch, steps)
         start = time.perf_counter()
-        loss = adapter.run_epoch(data, order, {}, recipe["lr"], variant="lean")["loss"]
+        loss = adapter.run_epoch(data, order, noise, lr, variant="lean")["loss"]
         seconds.append(time.perf_counter() - start)
         if not np.isfinite(loss).all():
             step = len(curve) + int(np.argmin(np.isfinite(loss)))
@@ -187,16 +212,42 @@ def train(adapter: Adapter, case: Case, given: Inputs, say: Say) -> Transcript:
             return {"meta/diverged": np.array(step)}
         curve.extend(loss)
         per_epoch.append(loss.mean())
+        if recipe.get("watch"):
+            watched["test"].append(_mean_loss(adapter, recipe, given.test))
+        if held_back is not None:
+            watched["validation"].append(_mean_loss(adapter, recipe, held_back))
+            waited = epoch - int(np.argmin(watched["validation"]))
+            if waited == 0:
+                best = adapter.export()
+            if waited == recipe["patience"]:
+                break
         if time.perf_counter() - last_said > 0.25:
             last_said = time.perf_counter()
             say(f"epoch {epoch + 1}/{recipe['epochs']}, loss {per_epoch[-1]:.4f}")
     if not curve:
         return {}
-    return {
+    if held_back is not None:
+        adapter.load(*best)
+    observed = {name: np.array(losses) for name, losses in watched.items() if losses}
+    return _named("curve", observed, "@end") | {
         "curve/loss@end": np.array(curve),
         "meta/epoch_losses": np.array(per_epoch),
         "meta/epoch_seconds": np.array(seconds),
     }
+
+
+def _split(
+    recipe: Recipe, data: dict[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray] | None]:
+    """Hold back the last fifth of the training data if early stopping needs it."""
+    if "patience" not in recipe:
+        return data, None
+    n = len(data["x"]) - len(data["x"]) // 5
+    return {k: a[:n] for k, a in data.items()}, {k: a[n:] for k, a in data.items()}
+
+
+def _mean_loss(adapter: Adapter, recipe: Recipe, data: dict[str, np.ndarray]) -> float:
+    return metrics.loss(recipe["loss"], predict(adapter, data), data["y"])
 
 
 def predict(adapter: Adapter, data: dict[str, np.ndarray]) -> np.ndarray:
@@ -210,7 +261,7 @@ def predict(adapter: Adapter, data: dict[str, np.ndarray]) -> np.ndarray:
     return np.concatenate(outputs)
 
 
-def _batches(
+def first_batches(
     case: Case, data: dict[str, np.ndarray], steps: int
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yield the first batches that training would see, across epochs."""
@@ -223,11 +274,13 @@ def _batches(
             epoch=epoch,
             shuffle=case.recipe.get("shuffle", False),
         )
+        noise = inputs.noise(case, n, epoch=epoch)
         for start in range(0, n, B):
             if done == steps:
                 return
             rows = order[start : start + B]
-            yield {name: a[rows] for name, a in data.items()}
+            batch = {name: a[rows] for name, a in data.items()}
+            yield batch | {name: a[start : start + B] for name, a in noise.items()}
             done += 1
         epoch += 1
 
@@ -236,4 +289,4 @@ def _named(quantity: str, arrays: Any, point: str) -> Transcript:
     return {f"{quantity}/{n}{point}": np.asarray(a) for n, a in arrays.items()}
 
 
-__all__ = ["Params", "Transcript", "predict", "record"]
+__all__ = ["Params", "Transcript", "first_batches", "predict", "record"]

@@ -50,15 +50,50 @@ def uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.uniform(-1, 1, shape)
 
 
+def small(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Draw from U(-0.5, 0.5): biases of test networks, so that none starts at zero."""
+    return rng.uniform(-0.5, 0.5, shape)
+
+
+def positive(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Draw from U(0.5, 1.5): slopes, scales and variances of test networks."""
+    return rng.uniform(0.5, 1.5, shape)
+
+
 def glorot_uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Glorot & Bengio (2010), eq. 16: variance 2 / (fan_in + fan_out)."""
     limit = np.sqrt(6 / (shape[0] + shape[-1]))
     return rng.uniform(-limit, limit, shape)
 
 
+def glorot_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Draw the same variance from a normal distribution that is not cut off."""
+    return rng.normal(size=shape) * np.sqrt(2 / (shape[0] + shape[-1]))
+
+
+def he_uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """He et al. (2015), eq. 10, from a uniform distribution: limit sqrt(6 / fan_in)."""
+    limit = np.sqrt(6 / shape[0])
+    return rng.uniform(-limit, limit, shape)
+
+
 def he_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """He et al. (2015), eq. 10: variance 2 / fan_in."""
     return rng.normal(size=shape) * np.sqrt(2 / shape[0])
+
+
+def lecun_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """LeCun et al. (1998), Efficient BackProp, section 4.6: variance 1 / fan_in."""
+    return rng.normal(size=shape) * np.sqrt(1 / shape[0])
+
+
+def orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Saxe et al. (2014): orthonormal rows or columns, whichever are fewer."""
+    rows, columns = shape
+    square = rng.normal(size=(max(shape), min(shape)))
+    Q, R = np.linalg.qr(square)
+    Q = Q * np.sign(np.diag(R))  # else Q would not be uniform: Mezzadri (2007)
+    return Q if rows >= columns else Q.T
 
 
 def orthogonal_gates(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -83,8 +118,14 @@ INITIALIZERS: dict[
     "ones": ones,
     "normal": normal,
     "uniform": uniform,
+    "small": small,
+    "positive": positive,
     "glorot_uniform": glorot_uniform,
+    "glorot_normal": glorot_normal,
+    "he_uniform": he_uniform,
     "he_normal": he_normal,
+    "lecun_normal": lecun_normal,
+    "orthogonal": orthogonal,
     "orthogonal_gates": orthogonal_gates,
     "unit_forget_bias": unit_forget_bias,
 }

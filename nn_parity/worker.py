@@ -47,7 +47,13 @@ class Host:
                 self.answer("say", case=case.name, text=text)
 
             say("running")
-            transcript = transcripts.record(case, self.framework, self.dtype, say)
+            try:
+                transcript = transcripts.record(case, self.framework, self.dtype, say)
+            except Exception as error:  # the other cases are not to suffer for it
+                if _out_of_memory(error):
+                    raise
+                traceback.print_exc()
+                transcript = {"meta/failed": np.array(_one_line(error))}
             arrays |= {f"{case.name}:{key}": a for key, a in transcript.items()}
         path = Path(job["out"])
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,23 +84,42 @@ class Host:
         outputs = adapter.forward({"x": np.array(job["x"])}, train=False)
         return {"prediction": outputs["prediction"].tolist()}
 
+    def trace(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Train up to one step and record that step in full."""
+        from nn_parity import one_step
+        from nn_parity.protocol import Case
+
+        def say(text: str) -> None:
+            self.answer("say", case=job["case"]["name"], text=text)
+
+        case = Case(**job["case"])
+        return one_step.record(case, self.framework, self.dtype, job["step"], say)
+
+    def atlas(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Answer rows of the divergence atlas."""
+        from nn_parity.divergences import measuring
+
+        return {"sides": measuring.measure(self.framework, job["ids"])}
+
     def carry_out(self, job: dict[str, Any]) -> None:
         """Do a job and answer "done", or "error" with one line that says why not."""
         try:
             result = getattr(self, job["op"])(job)
         except (Exception, SystemExit) as error:  # a broken import may raise SystemExit
             traceback.print_exc()
-            text = next(iter(str(error).splitlines()), "")
-            oom = isinstance(error, MemoryError) or any(
-                m in text for m in OUT_OF_MEMORY
-            )
-            self.answer(
-                "error",
-                status="oom" if oom else "crashed",
-                text=f"{type(error).__name__}: {text}",
-            )
+            status = "oom" if _out_of_memory(error) else "crashed"
+            self.answer("error", status=status, text=_one_line(error))
         else:
             self.answer("done", rss_mib=_peak_rss_mib(), **result)
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    text = _one_line(error)
+    return isinstance(error, MemoryError) or any(m in text for m in OUT_OF_MEMORY)
+
+
+def _one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
 
 
 def _peak_rss_mib() -> float:

@@ -32,11 +32,12 @@ def shared_folder(request, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def parity_run(shared_folder):
-    """`nn-parity parity` of every network, installed framework and dtype; made once."""
+    """Every network and building block, installed framework and dtype; made once."""
     folder = shared_folder / "parity"
     with FileLock(shared_folder / "parity.lock"):
         if not (folder / "status").exists():
-            runs.parity(frameworks=INSTALLED, out=folder)
+            everything = registry.networks()
+            runs.parity(everything, blocks=True, frameworks=INSTALLED, out=folder)
     return results.open_run(folder)
 
 

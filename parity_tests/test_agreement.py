@@ -34,6 +34,8 @@ def test_gradients_at_the_initial_weights_of_five_seeds_are_under_64_u(
         (rows["framework"] == framework)
         & (rows["dtype"] == "float64")
         & (rows["quantity"] == "grad")
+        & ~rows["tensor"].str.endswith("@B=1")  # one example: terms may cancel
+        & ~rows["experiment"].str.endswith(", saturated")  # so may +-800
     ]
     seeds = rows["tensor"].str.extract(r"seed=(\d+)")[0].dropna().unique()
     assert sorted(seeds) == ["1", "2", "3", "4"]  # seed 0 carries no mark
@@ -63,7 +65,13 @@ def test_every_quantity_and_tier_is_there(parity_run):
 
 def test_training_moved_the_weights_it_compares(parity_run):
     rows = parity_run.parity
-    trained = rows[rows["quantity"] == "trained"]
+    still = {  # nothing drives these: their gradient is zero by the equations
+        f"{case.name}:{tensor}"
+        for case in parity_run.cases
+        for tensor in registry.spec(case.network).zeros(case.recipe)
+    }
+    named = rows["experiment"] + ":" + rows["tensor"].str.partition("@")[0]
+    trained = rows[(rows["quantity"] == "trained") & ~named.isin(still)]
     relative = trained["moved"] / trained["max_ref"]
     assert (relative > 100 * trained["gate"]).all()
 

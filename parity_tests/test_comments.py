@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from nn_parity import crew, inputs, registry
+from nn_parity.blocks import blocks
 from parity_tests import quotes, shape_comments
 from parity_tests.conftest import INSTALLED
 
@@ -208,6 +209,7 @@ def drive(framework, report):
     shape_comments.install(package)
     for network in NETWORKS:
         first, *others = registry.spec(network).cases
+        others += [case for case in blocks() if case.network == network]
         for case in (first, *others):
             shape_comments.sizes[f"{package}/{network}.py"] = case.sizes
             adapter = registry.build(framework, case, dtype="float64")
@@ -222,7 +224,9 @@ def drive(framework, report):
 def exercise(adapter, case, *, wholly):
     """Load, differentiate and train a step; wholly: everything that an adapter does."""
     given = inputs.of(case)
-    batch, order = given.train, np.arange(len(given.train["x"]))
+    data, order = given.train, np.arange(len(given.train["x"]))
+    noise = inputs.noise(case, len(order), epoch=0)
+    batch = data | noise
     adapter.load(given.params, given.state)
     adapter.losses_and_grads(batch)
     adapter.step(batch, lr=0.1)
@@ -230,7 +234,7 @@ def exercise(adapter, case, *, wholly):
         for train in (True, False):
             adapter.forward(batch, train=train)
         for variant in ("idiomatic", "lean"):
-            adapter.run_epoch(batch, order, {}, 0.1, variant=variant)
+            adapter.run_epoch(data, order, noise, 0.1, variant=variant)
 
 
 def run(text, path="sample.py"):

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from scratch.optimizers import OPTIMIZERS
+from scratch.optimizers import clipped, optimizer
+from scratch.regularizers import penalized, penalty_backward, penalty_forward
 from scratch.workspace import NEW
 
 
@@ -34,21 +35,40 @@ class Vector:
 class Player:
     """Who minimizes which loss over which parameters, with its own optimizer state."""
 
-    def __init__(self, shapes, loss, optimizer, dtype):
-        self.loss, self.hyper = loss, dict(optimizer)
-        self.update, moments = OPTIMIZERS[self.hyper.pop("name")]
+    def __init__(self, shapes, loss, recipe, asked, dtype):
+        self.loss, self.clip = loss, recipe.get("clip")
+        self.update, self.starts = optimizer(asked)
         self.theta, self.grad = Vector(shapes, dtype), Vector(shapes, dtype)
-        self.moments = {name: Vector(shapes, dtype) for name in moments}
+        self.moments = {name: Vector(shapes, dtype) for name in self.starts}
         flat = {name: moment.flat for name, moment in self.moments.items()}
         self.state = {"t": 0} | flat
         step = np.empty_like(self.theta.flat)
         self.w = SimpleNamespace(theta=self.theta.flat, step=step, **flat)
+        self.penalty = recipe.get("penalty")
+        self.penalized = [n for n in shapes if self.penalty and penalized(n)]
+        self.begin()
+
+    def begin(self):
+        """Before step 1."""
+        self.state["t"] = 0
+        for name, start in self.starts.items():
+            self.moments[name].flat[:] = start
+
+    def penalty_of(self, grads):
+        """The penalty on this player's weights; its gradients are added to the grads."""
+        value = 0
+        for name in self.penalized:
+            loss, cache = penalty_forward(self.theta.named[name], **self.penalty)
+            grads[name] = grads[name] + penalty_backward(cache, **self.penalty)
+            value = value + loss
+        return value
 
     def descend(self, lr):
         """One optimizer step along ``grad``, written into ``theta`` and the moments."""
-        _, self.state = self.update(
-            self.theta.flat, self.grad.flat, self.state, lr=lr, **self.hyper, w=self.w
-        )
+        g = self.grad.flat
+        if self.clip:
+            g = clipped(g, **self.clip)
+        _, self.state = self.update(self.theta.flat, g, self.state, lr=lr, w=self.w)
 
 
 class Adapter:
@@ -65,9 +85,9 @@ class Adapter:
         self.players = {
             player: Player(
                 {n: s for n, s in shapes.items() if n.startswith(prefixes)},
-                loss, recipe[optimizer], dtype,
+                loss, recipe, recipe[asked], dtype,
             )
-            for player, (prefixes, loss, optimizer) in players.items()
+            for player, (prefixes, loss, asked) in players.items()
         }
         self.params = {n: a for p in self.players.values() for n, a in p.theta.named.items()}
         if self.params.keys() != shapes.keys():
@@ -84,9 +104,7 @@ class Adapter:
             for name, array in own.items():
                 array[...] = given[name]
         for player in self.players.values():
-            player.state["t"] = 0
-            for moment in player.moments.values():
-                moment.flat[:] = 0
+            player.begin()
 
     def export(self):
         return (
@@ -128,6 +146,8 @@ class Adapter:
                 d = {"prediction": upstream.astype(self.dtype)}
                 losses["loss"] = (outputs["prediction"] * d["prediction"]).sum()
             g = self.network.backward(self.arrays, d, cache, self.recipe, inputs=wanted)
+            if upstream is None and self.players[who].penalized:
+                losses[who] = losses[who] + self.players[who].penalty_of(g)
             keep = [*self.players[who].theta.named, *(f"d/{name}" for name in wanted)]
             grads |= {name: np.array(g[name]) for name in keep}
         return {who: value.item() for who, value in losses.items()}, grads
@@ -155,9 +175,10 @@ class Adapter:
         for who, player in self.players.items():
             outputs, cache, moved = self._forward(batch, train=True, w=w)
             losses[who], d = player.loss(outputs, batch, self.recipe)
-            player.grad.fill(
-                self.network.backward(self.arrays, d, cache, self.recipe, inputs=(), w=w)
-            )
+            grads = self.network.backward(self.arrays, d, cache, self.recipe, inputs=(), w=w)
+            if player.penalized:
+                losses[who] = losses[who] + player.penalty_of(grads)
+            player.grad.fill(grads)
             player.descend(lr)
             for name, value in moved.items():
                 self.state[name][...] = value

@@ -20,7 +20,7 @@ W_l is (M, N), b_l is (N,).
 """
 
 from scratch import losses, workspace
-from scratch.activations import ACTIVATIONS
+from scratch.activations import activation
 from scratch.layers import dense_backward, dense_forward
 from scratch.workspace import NEW
 
@@ -39,7 +39,7 @@ def forward(params, batch, recipe, *, train, w=NEW):
     outputs, caches = {}, []
     h = batch["x"]                                                       # (B, D) (1)
     for l, name in enumerate(recipe["activations"], start=1):
-        activate, _ = ACTIVATIONS[name]                                  # not differentiated
+        activate, _ = activation(name)                                  # not differentiated
         z, cache = dense_forward(h, params[f"W_{l}"], params[f"b_{l}"], w[l])  # (B, N) (2)
         h = activate(z, out=w[l].h)                                      # (B, N) (3)
         outputs[f"z_{l}"], outputs[f"h_{l}"] = z, h
@@ -54,7 +54,7 @@ def backward(params, doutputs, caches, recipe, *, inputs, w=NEW):
     dh = doutputs["prediction"]                                          # (B, K)
     for l in range(len(caches), 0, -1):
         z, h, cache = caches[l - 1]
-        _, back = ACTIVATIONS[recipe["activations"][l - 1]]
+        _, back = activation(recipe["activations"][l - 1])
         # h = activate(z, out=w[l].h)
         dz = back(dh, z, h, out=w[l].dz)                                 # (B, N)
         # z, cache = dense_forward(h, params[f"W_{l}"], params[f"b_{l}"], w[l])

@@ -19,7 +19,7 @@ B batch, D inputs, one output.
 """
 
 from scratch import losses
-from scratch.activations import ACTIVATIONS
+from scratch.activations import activation
 from scratch.layers import dense_backward, dense_forward
 from scratch.workspace import NEW
 
@@ -31,7 +31,7 @@ def shapes(sizes, recipe):
 
 
 def forward(params, batch, recipe, *, train, w=NEW):
-    activate, _ = ACTIVATIONS[recipe["activations"][0]]                 # not differentiated
+    activate, _ = activation(recipe["activations"][0])                 # not differentiated
     z, cache = dense_forward(batch["x"], params["W"], params["b"])      # (B, 1) (1)
     prediction = activate(z)                                            # (B, 1) (2)
     return {"z": z, "prediction": prediction}, (z, prediction, cache)
@@ -39,7 +39,7 @@ def forward(params, batch, recipe, *, train, w=NEW):
 
 def backward(params, doutputs, cache, recipe, *, inputs, w=NEW):
     z, prediction, cache = cache
-    _, back = ACTIVATIONS[recipe["activations"][0]]
+    _, back = activation(recipe["activations"][0])
     # prediction = activate(z)
     dz = back(doutputs["prediction"], z, prediction)                    # (B, 1)
     # z, cache = dense_forward(batch["x"], params["W"], params["b"])

@@ -80,7 +80,7 @@ class Adapter:
         return params, to_canonical(self.state, self.variables)
 
     def optimizer_state(self):
-        """Return "t" ("t/<player>" for several), "m/W", "v/W": zeros before step 1."""
+        """Return "t" ("t/<player>" for several), "m/W", "v/W": the start before step 1."""
         state = {}
         for name, player in self.players.items():
             state[self._t(name)] = np.array(player.t, np.int64)

@@ -24,7 +24,7 @@ B batch, T time steps, D inputs, H hidden units, K classes.
 
 from torch import nn
 
-from torch_impl.losses import LOSSES
+from torch_impl.losses import loss_function
 from torch_impl.weights import FROZEN, SAME, TRANSPOSED, Weight
 
 INPUTS = ("x",)
@@ -48,7 +48,8 @@ class Model(nn.Module):
 
 
 def loss(outputs, batch, recipe):
-    return LOSSES[recipe["loss"]](outputs["prediction"], batch["y"])
+    prediction, y, weight = outputs["prediction"], batch["y"], batch.get("weight")
+    return loss_function(recipe["loss"])(prediction, y, weight)
 
 
 WEIGHTS = (

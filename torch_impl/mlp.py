@@ -21,8 +21,8 @@ W_l is (M, N), b_l is (N,).
 
 from torch import nn
 
-from torch_impl.activations import ACTIVATIONS
-from torch_impl.losses import LOSSES
+from torch_impl.activations import activation
+from torch_impl.losses import loss_function
 from torch_impl.weights import SAME, TRANSPOSED, Weight
 
 INPUTS = ("x",)
@@ -35,22 +35,23 @@ class Model(nn.Module):
         self.layers = nn.ModuleList(
             nn.Linear(M, N, bias=True) for M, N in zip(units, units[1:], strict=False)
         )
-        activations = [ACTIVATIONS[name] for name in recipe["activations"]]
+        activations = map(activation, recipe["activations"])
         self.stack = list(zip(self.layers, activations, strict=True))
 
     def forward(self, batch):
         outputs = {}
         h = batch["x"]                                   # (B, D)  (1)
-        for l, (linear, activation) in enumerate(self.stack, start=1):
+        for l, (linear, f) in enumerate(self.stack, start=1):
             z = linear(h)                                # (B, N)  (2)
-            h = activation(z)                            # (B, N)  (3)
+            h = f(z)                                     # (B, N)  (3)
             outputs[f"z_{l}"], outputs[f"h_{l}"] = z, h
         outputs["prediction"] = outputs.pop(f"h_{l}")    # (B, K)  (4)
         return outputs
 
 
 def loss(outputs, batch, recipe):
-    return LOSSES[recipe["loss"]](outputs["prediction"], batch["y"])
+    prediction, y, weight = outputs["prediction"], batch["y"], batch.get("weight")
+    return loss_function(recipe["loss"])(prediction, y, weight)
 
 
 WEIGHTS = (

@@ -20,8 +20,8 @@ B batch, D inputs, one output.
 
 from torch import nn
 
-from torch_impl.activations import ACTIVATIONS
-from torch_impl.losses import LOSSES
+from torch_impl.activations import activation
+from torch_impl.losses import loss_function
 from torch_impl.weights import SAME, TRANSPOSED, Weight
 
 INPUTS = ("x",)
@@ -31,7 +31,7 @@ class Model(nn.Module):
     def __init__(self, sizes, recipe):
         super().__init__()
         self.linear = nn.Linear(sizes["D"], 1, bias=True)
-        self.activation = ACTIVATIONS[recipe["activations"][0]]
+        self.activation = activation(recipe["activations"][0])
 
     def forward(self, batch):
         z = self.linear(batch["x"])      # (B, 1)  (1)
@@ -40,7 +40,8 @@ class Model(nn.Module):
 
 
 def loss(outputs, batch, recipe):
-    return LOSSES[recipe["loss"]](outputs["prediction"], batch["y"])
+    prediction, y, weight = outputs["prediction"], batch["y"], batch.get("weight")
+    return loss_function(recipe["loss"])(prediction, y, weight)
 
 
 WEIGHTS = (

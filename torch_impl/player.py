@@ -8,6 +8,7 @@ from functools import partial
 import torch
 
 from torch_impl import optimizers
+from torch_impl.regularizers import penalized
 from torch_impl.weights import to_native
 
 
@@ -15,11 +16,16 @@ class Player:
     """One loss, the weights that descend it, their optimizer and its step count t."""
 
     def __init__(self, loss, weights, variables, recipe, optimizer):
-        self.loss = partial(loss, recipe=recipe)
         self.weights = weights
         self.parameters = [variables[weight.native] for weight in weights]
+        self.loss = partial(loss, recipe=recipe)
+        if recipe.get("penalty"):
+            matrices = [w.native for w in weights if w.canonical[0].startswith("W")]
+            matrices = [variables[native] for native in matrices]
+            self.loss = penalized(self.loss, matrices, **recipe["penalty"])
         settings = recipe[optimizer]
         self.optimizer, self.moments = optimizers.build(self.parameters, settings)
+        self.clip = optimizers.clipping(recipe.get("clip"))
         self.t = 0
 
     @property
@@ -59,6 +65,9 @@ class Player:
         )
 
     def descend(self, lr):
+        """Clip the gradients, where the recipe says so, and take one step."""
+        if self.clip is not None:
+            self.clip(self.parameters)
         self.optimizer.param_groups[0]["lr"] = lr
         self.optimizer.step()
         self.t += 1
@@ -83,7 +92,7 @@ class Player:
         self.t = 0
 
     def slots(self, moment):
-        """The tensors of a moment, "m" or "v", by the native names of their weights."""
+        """The tensors of a moment, "m", "v" or "u", by the native names of their weights."""
         key, state = self.moments[moment], self.optimizer.state
         pairs = zip(self.weights, self.parameters, strict=True)
         return {weight.native: state[parameter][key] for weight, parameter in pairs}

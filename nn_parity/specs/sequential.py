@@ -1,0 +1,140 @@
+"""Layers one after the other: every building block is one of them."""
+
+import math
+
+import numpy as np
+
+from nn_parity.batches import targets, values
+from nn_parity.blocks import BATCH_NORM, network_cases
+from nn_parity.protocol import Param, Spec
+
+NORMS = {
+    "batch": BATCH_NORM | {"unbiased": True},
+    "layer": {"name": "layer_norm", "eps": 1e-5},
+}
+SHIFTS = {"dense": "b", "batch_norm": "beta", "layer_norm": "beta"}
+
+
+def walk(sizes, recipe):
+    """Yield (l, layer, shape of one example that enters it)."""
+    shape = tuple(sizes["shape"])
+    for l, layer in enumerate(recipe["layers"], start=1):
+        yield l, layer, shape
+        if layer["name"] == "dense":
+            shape = (layer["units"],)
+        elif layer["name"] == "flatten":
+            shape = (math.prod(shape),)
+    yield 0, {"name": "prediction"}, shape
+
+
+def params(sizes, recipe):
+    """Biases start at 0 and scales at 1, except in test networks, whose recipe has no init."""
+    found = []
+    init = recipe.get("init", "glorot_uniform")
+    bias, scale = ("zeros", "ones") if "init" in recipe else ("small", "positive")
+    for l, layer, shape in walk(sizes, recipe):
+        match layer["name"]:
+            case "dense":
+                W = (*shape, layer["units"])
+                found += [Param(f"W_{l}", W, init), Param(f"b_{l}", W[1:], bias)]
+            case "prelu" | "logistic":
+                found.append(Param(f"a_{l}", (1,), scale))
+            case "batch_norm" | "layer_norm":
+                found.append(Param(f"gamma_{l}", shape[-1:], scale))
+                found.append(Param(f"beta_{l}", shape[-1:], bias))
+    return tuple(found)
+
+
+def state(sizes, recipe):
+    tiny = "init" not in recipe
+    start = (
+        {"mean": "small", "var": "positive"}
+        if tiny
+        else {"mean": "zeros", "var": "ones"}
+    )
+    return tuple(
+        Param(f"{name}_{l}", shape[-1:], init)
+        for l, layer, shape in walk(sizes, recipe)
+        if layer["name"] == "batch_norm"
+        for name, init in start.items()
+    )
+
+
+def batch(sizes, recipe, n, rng):
+    *_, (_, _, shape) = walk(sizes, recipe)
+    arrays = {"x": values(rng, n, *sizes["shape"])}
+    arrays["y"] = targets(recipe, n, math.prod(shape), rng)
+    if recipe.get("weighted"):
+        arrays["weight"] = rng.integers(1, 9, n) / 4
+    return arrays
+
+
+def noise(sizes, recipe, n, rng):
+    draws = {}
+    for l, layer, shape in walk(sizes, recipe):
+        match layer["name"]:
+            case "dropout":
+                keep = 1 - recipe["dropout"]
+                mask = rng.random((n, *shape)) < keep
+                draws[f"mask_{l}"] = (mask / keep).astype(np.float32).astype(np.float64)
+            case "shift":
+                draws["shift"] = rng.integers(-1, 2, (n, 2))
+            case "flip":
+                draws["flip"] = rng.integers(0, 2, n)
+    return draws
+
+
+def zeros(recipe):
+    """Name what only adds a constant below a batch norm, which takes it away again."""
+    found, doomed = set(), False
+    for l, layer in reversed(list(enumerate(recipe["layers"], start=1))):
+        name = layer["name"]
+        if doomed and name in SHIFTS:
+            found.add(f"{SHIFTS[name]}_{l}")
+        doomed = name == "batch_norm" or (doomed and name == "dense")
+    return frozenset(found)
+
+
+def one_example(recipe):
+    return all(layer["name"] != "batch_norm" for layer in recipe["layers"])
+
+
+def resolve(settings, data):
+    """Stack hidden layers, each with what keeps it in check, up to the logits."""
+    shape = data.x_train.shape[1:]
+    layers = []
+    if settings["augment"] != "none":
+        shape = data.image_shape
+        layers = [{"name": name} for name in settings["augment"].split("+")]
+    layers.append({"name": "flatten"})
+    for units in settings["hidden"]:
+        layers.append({"name": "dense", "units": units})
+        if settings["norm"] != "none":
+            layers.append(NORMS[settings["norm"]])
+        layers.append({"name": settings["activation"]})
+        if settings["dropout"]:
+            layers.append({"name": "dropout"})
+    layers.append({"name": "dense", "units": data.classes or 1})
+    recipe = {"layers": tuple(layers), "init": settings["init"]}
+    if settings["dropout"]:
+        recipe["dropout"] = settings["dropout"]
+    return {"shape": tuple(shape)}, recipe
+
+
+SPEC = Spec(
+    name="sequential",
+    params=params,
+    state=state,
+    batch=batch,
+    noise=noise,
+    zeros=zeros,
+    one_example=one_example,
+    resolve=resolve,
+    takes=("hidden", "activation", "init", "norm", "dropout", "augment"),
+    cases=network_cases(),
+    differences="""\
+torch.nn.BatchNorm1d moves its running variance by the unbiased variance of the batch,
+keras.layers.BatchNormalization and JAX users by the biased one, and neither can be asked
+for the other (atlas row L08c). Here `unbiased` says which, and all four obey.
+""",
+)
