@@ -4,8 +4,8 @@
 >>> run = compare("hiring")  # doctest: +SKIP
 >>> run.parity  # doctest: +SKIP
 
-`compare`, `parity`, `predict` and `open_run` are the Python API. They are imported when
-first used, so that importing this package costs nothing.
+`compare`, `parity`, `predict`, `trace` and `open_run` are the Python API. They are imported
+when first used, so that importing this package costs nothing.
 """
 
 from importlib import import_module
@@ -16,16 +16,18 @@ if TYPE_CHECKING:
     from nn_parity.predicting import predict
     from nn_parity.results import Run, open_run
     from nn_parity.runs import compare, parity
+    from nn_parity.tracing import trace
 
 _HOMES = {
     "compare": "nn_parity.runs",
     "parity": "nn_parity.runs",
     "predict": "nn_parity.predicting",
+    "trace": "nn_parity.tracing",
     "Run": "nn_parity.results",
     "open_run": "nn_parity.results",
     "Refusal": "nn_parity.errors",
 }
-__all__ = ["Refusal", "Run", "compare", "open_run", "parity", "predict"]
+__all__ = ["Refusal", "Run", "compare", "open_run", "parity", "predict", "trace"]
 
 
 def __getattr__(name: str) -> Any:

@@ -43,6 +43,10 @@ Out = Annotated[
     Path | None,
     typer.Option(help="Folder of the run. Default: a new one in results/runs."),
 ]
+OutFile = Annotated[
+    str, typer.Option("--out", "-o", help="File to write; - is standard output.")
+]
+Force = Annotated[bool, typer.Option(help="Replace an existing file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Data = Annotated[
     Path | None,
@@ -129,6 +133,12 @@ def parity(
     networks: Annotated[
         list[str] | None, typer.Argument(help="Networks; all if none is named.")
     ] = None,
+    blocks: Annotated[
+        bool,
+        typer.Option(
+            "--blocks", help="Activations, layers, losses, penalties and optimizers."
+        ),
+    ] = False,
     frameworks: Frameworks = None,
     dtype: Dtype = "both",
     out: Out = None,
@@ -141,6 +151,7 @@ def parity(
     with _progress() as say:
         run = runs.parity(
             networks or None,
+            blocks=blocks,
             frameworks=frameworks,
             dtype=dtype,
             out=out,
@@ -148,6 +159,42 @@ def parity(
             say=say,
         )
     _show(run, as_json)
+
+
+@app.command()
+def atlas(
+    topic: Annotated[
+        str | None,
+        typer.Argument(help="A topic such as optimizers, or a row such as O04."),
+    ] = None,
+    frameworks: Frameworks = None,
+    format: Annotated[str, typer.Option(help="text, md, tex, csv or html.")] = "text",
+    out: OutFile = "-",
+    force: Force = False,
+    timeout: Timeout = TIMEOUT,
+    as_json: Json = False,
+) -> None:
+    """Where frameworks diverge, measured: naively, and with the setting that aligns them.
+
+    Each row is run in every framework, here and now. Exit code 1 if sides that should
+    agree do not.
+    """
+    from nn_parity import atlas as rows
+    from nn_parity import tables
+
+    tables.check_format(format, ("text", *tables.FORMATS))
+    with _progress() as say:
+        frame = rows.atlas(topic, frameworks, timeout=timeout, say=say)
+    if as_json:
+        _deliver(frame.to_json(orient="records", indent=1) + "\n", out, force)
+    elif format == "text":
+        console = _console(plain=out != "-")
+        with console.capture() as text:
+            console.print(*rows.terminal(frame), sep="\n", markup=False)
+        _deliver(text.get(), out, force)
+    else:
+        _deliver(tables.as_text(frame, format, rows.captions()), out, force)
+    raise typer.Exit(rows.exit_code(frame, frameworks))
 
 
 @app.command()
@@ -215,6 +262,62 @@ def predict(
         _console().print(tables.rich_table(table, f"Predictions of {experiment}"))
 
 
+@app.command()
+def trace(
+    experiment: Annotated[
+        str, typer.Argument(help="An experiment with a neuron or a small mlp.")
+    ],
+    step: Annotated[int, typer.Option(help="Which training step; 0 is the first.")] = 0,
+    part: Annotated[
+        str | None,
+        typer.Option(help="Of an experiment with several parts, such as xor or or."),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Initial weights: a file of `weights export`.")
+    ] = None,
+    frameworks: Frameworks = None,
+    data: Data = None,
+    settings: Set = None,
+    seed: Annotated[
+        int, typer.Option(help="Of weights and order.", min=0, max=2**32 - 1)
+    ] = 0,
+    dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
+    format: Annotated[str, typer.Option(help="text, html, csv, md or tex.")] = "text",
+    out: OutFile = "-",
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """One training step in full, a column for each framework.
+
+    Every z, activation, local derivative, gradient, chain-rule product and new weight, with
+    the numbers of the equations in the network's docstring.
+    """
+    from nn_parity import tables, trace_page, tracing
+
+    tables.check_format(format, trace_page.FORMATS)
+    with _progress() as say:
+        taken = tracing.taken_apart(
+            experiment,
+            step=step,
+            part=part,
+            weights=weights,
+            frameworks=frameworks,
+            data=data,
+            settings=_pairs(settings),
+            seed=seed,
+            dtype=dtype,
+            say=say,
+        )
+    if as_json:
+        _deliver(json.dumps(trace_page.plain(taken), indent=1) + "\n", out, force)
+    elif format == "text":
+        text = trace_page.printed(taken, _console(plain=out != "-"))
+        _deliver(text, out, force)
+    else:
+        _deliver(trace_page.as_text(taken, format), out, force)
+    raise typer.Exit(taken.exit_code)
+
+
 weights_app = typer.Typer(help="Exchange weights: .npz or .csv.", no_args_is_help=True)
 app.add_typer(weights_app, name="weights")
 
@@ -235,7 +338,7 @@ def export(
     seed: Annotated[int, typer.Option(help="Of initial weights.")] = 0,
     settings: Set = None,
     data: Data = None,
-    force: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+    force: Force = False,
 ) -> None:
     """Write initial weights of an experiment, or trained weights of a run."""
     from nn_parity import exchange
@@ -276,24 +379,14 @@ def table(
         str, typer.Option(help="parity, speed, accuracy, summary or parameters.")
     ] = "summary",
     format: Annotated[str, typer.Option(help="md, tex, csv or html.")] = "md",
-    out: Annotated[
-        str, typer.Option("--out", "-o", help="File to write; - is standard output.")
-    ] = "-",
-    force: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+    out: OutFile = "-",
+    force: Force = False,
 ) -> None:
     """A table of a run as Markdown, LaTeX, CSV or HTML."""
-    from nn_parity import files, results
+    from nn_parity import results
 
     text = results.open_run(run).table(kind, format=format)
-    if out == "-":
-        typer.echo(text, nl=False)
-        return
-    path = Path(out)
-    if path.exists() and not force:
-        raise Refusal("E014", "file exists", out, "add --force to replace it")
-    files.writable_folder(path.parent)
-    files.write_text(path, text)
-    typer.echo(out, err=True)
+    _deliver(text, out, force)
 
 
 @app.command()
@@ -339,7 +432,7 @@ def mutants(
     if not chosen:
         raise Refusal("E003", "no mutant selected", "--network", "leave it out")
     with _progress() as say:
-        reference = runs.parity(out=out, say=say)
+        reference = runs.parity(registry.networks(), blocks=True, out=out, say=say)
     if reference.exit_code == errors.PARITY_FAILED:
         raise Refusal(
             "E401",
@@ -401,13 +494,31 @@ def _pairs(settings: list[str] | None) -> dict[str, str]:
     return pairs
 
 
-def _console(stderr: bool = False) -> Any:
+def _console(stderr: bool = False, plain: bool = False) -> Any:
     from rich.console import Console
 
     console = Console(stderr=stderr, highlight=False)
-    if not console.is_terminal:
-        console = Console(stderr=stderr, highlight=False, width=160)
+    if plain or not console.is_terminal:
+        terminal = False if plain else None  # None: as the stream is
+        console = Console(
+            stderr=stderr, highlight=False, width=160, force_terminal=terminal
+        )
     return console
+
+
+def _deliver(text: str, out: str, force: bool) -> None:
+    """Print a text, or write it to a file that is not there yet."""
+    from nn_parity import files
+
+    if out == "-":
+        typer.echo(text, nl=False)
+        return
+    path = Path(out)
+    if path.exists() and not force:
+        raise Refusal("E014", "file exists", out, "add --force to replace it")
+    files.writable_folder(path.parent)
+    files.write_text(path, text)
+    typer.echo(out, err=True)
 
 
 def _progress() -> Any:
