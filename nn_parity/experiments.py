@@ -18,6 +18,7 @@ class Part:
     label: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     by_hand: Mapping[str, Any] | None = None  # weights that nobody trains
+    network: str = ""  # where it is not the experiment's
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,15 @@ class Experiment:
     parts: tuple[Part, ...]
 
 
-_DEFAULTS: dict[str, Any] = {
+DEFAULTS: dict[str, Any] = {
     "optimizer": "sgd",
     "init": "glorot_uniform",
     "shuffle": False,
     "hidden": (),
     "activation": "sigmoid",
+    "norm": "none",
+    "dropout": 0.0,
+    "augment": "none",
 }
 
 
@@ -45,13 +49,72 @@ def _experiment(
 ) -> Experiment:
     if isinstance(parts, str):
         parts = (Part(parts),)
-    return Experiment(name, network, about, _DEFAULTS | settings, tuple(parts))
+    return Experiment(name, network, about, settings, tuple(parts))
 
 
 _GATES_BY_HAND = {  # it fires when enough inputs are on
     "or": {"W": [[1.0], [1.0]], "b": [-0.5]},
     "and": {"W": [[1.0], [1.0]], "b": [-1.5]},
 }
+
+_STARTS = {
+    name: {"init": name}
+    for name in ("zeros", "normal", "glorot_uniform", "he_normal", "orthogonal")
+}
+_UNITS = {
+    name: {"activation": name}
+    for name in (
+        "identity", "sigmoid", "tanh", "relu", "leaky_relu(0.01)", "elu(1)", "selu",
+        "softplus", "silu", "mish", "gelu",
+    )
+}  # fmt: skip
+_OPTIMIZERS = {
+    "gradient-descent": {"optimizer": "sgd", "lr": 0.5, "batch_size": 200},
+    "sgd": {"optimizer": "sgd", "lr": 0.5},
+    "momentum": {"optimizer": "momentum", "lr": 0.05},
+    "nesterov": {"optimizer": "nesterov", "lr": 0.05},
+    "adagrad": {"optimizer": "adagrad", "lr": 0.05, "start": 0.1},
+    "adadelta": {"optimizer": "adadelta", "lr": 1.0},
+    "rmsprop": {"optimizer": "rmsprop", "lr": 0.003},
+    "adam": {"optimizer": "adam", "lr": 0.005},
+    "adamw": {"optimizer": "adamw", "lr": 0.005, "weight_decay": 0.01},
+}
+_RATES = {  # the steepest direction has a second derivative of about 1: 2 is the limit
+    "too-small": {"lr": 0.02},
+    "right": {"lr": 1.0},
+    "too-large": {"lr": 2.1},
+}
+_AGAINST_OVERFITTING: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "l1": {"l1": 0.002},
+    "l2": {"l2": 0.01},
+    "dropout": {"dropout": 0.5},
+    "batch-norm": {"norm": "batch"},
+    "augmentation": {"augment": "shift"},
+    "early-stopping": {"patience": 5},
+}
+
+
+def _vary(
+    name: str,
+    about: str,
+    what: str,
+    parts: Mapping[str, Mapping[str, Any]],
+    data: str = "digits",
+    **settings: Any,
+) -> Experiment:
+    """Make the experiment `digits` several times, with one thing varied."""
+    digits = {
+        "hidden": (16, 16),
+        "loss": "softmax_cross_entropy",
+        "lr": 0.5,
+        "batch_size": 32,
+        "shuffle": True,
+    }
+    labelled = tuple(Part(data, *part) for part in parts.items())
+    settings = digits | settings
+    return Experiment(name, "mlp", f"{what} varied: {about}", settings, labelled)
+
 
 EXPERIMENTS: dict[str, Experiment] = {
     e.name: e
@@ -173,6 +236,115 @@ EXPERIMENTS: dict[str, Experiment] = {
             lr=0.1,
             batch_size=1,
             epochs=50,
+        ),
+        _experiment(
+            "feature-cross",
+            "neuron",
+            "x1 x2 > 0: no line splits it; a product as input does, or a hidden layer",
+            (
+                Part("feature-cross", "line"),
+                Part("feature-crossed", "product-given"),
+                Part("feature-cross", "hidden-layer", {"hidden": (8,)}, network="mlp"),
+            ),
+            activation="tanh",
+            loss="binary_cross_entropy",
+            optimizer="adam",
+            lr=0.03,
+            batch_size=20,
+            epochs=100,
+            shuffle=True,
+        ),
+        _experiment(
+            "spiral",
+            "mlp",
+            "two arms wound around each other, told apart by two hidden layers",
+            (
+                Part("spiral", "line", {"hidden": ()}),
+                Part("spiral", "2-16-16-1", {"hidden": (16, 16)}),
+            ),
+            activation="tanh",
+            loss="binary_cross_entropy",
+            optimizer="adam",
+            lr=0.02,
+            batch_size=20,
+            epochs=200,
+            shuffle=True,
+        ),
+        _experiment(
+            "sine",
+            "mlp",
+            "a sine put together from tanh units: one, two or eight of them",
+            tuple(
+                Part("sine", f"{units}-unit{'s' * (units > 1)}", {"hidden": (units,)})
+                for units in (1, 2, 8)
+            ),
+            activation="tanh",
+            output="identity",
+            loss="mse",
+            optimizer="adam",
+            lr=0.05,
+            batch_size=16,
+            epochs=300,
+            shuffle=True,
+        ),
+        _experiment(
+            "compression",
+            "mlp",
+            "three linear layers are one: the same decisions from their product",
+            (
+                Part("digits", "three-layers", {"hidden": (16, 16)}),
+                Part("digits", "one-layer", {"hidden": ()}),
+            ),
+            activation="identity",
+            loss="softmax_cross_entropy",
+            lr=0.05,
+            batch_size=32,
+            epochs=20,
+            shuffle=True,
+        ),
+        _vary("initialization", "how the weights start", "init", _STARTS, epochs=20),
+        _vary(
+            "activations",
+            "what the hidden units compute",
+            "activation",
+            _UNITS,
+            lr=0.1,
+            epochs=20,
+        ),
+        _vary(
+            "optimizers",
+            "how the weights move",
+            "optimizer",
+            _OPTIMIZERS,
+            data="digits-few",
+            epochs=60,
+            batch_size=20,
+        ),
+        _experiment(
+            "learning-rate",
+            "neuron",
+            "a line laid through a sine in steps too small, right and too large",
+            tuple(Part("sine", *part) for part in _RATES.items()),
+            activation="identity",
+            init="normal",
+            loss="half_squared_error",
+            batch_size=80,
+            epochs=30,
+        ),
+        _experiment(
+            "overfitting",
+            "sequential",
+            "200 digits learned by heart, and six ways against it",
+            tuple(Part("digits-few", *part) for part in _AGAINST_OVERFITTING.items()),
+            hidden=(64,),
+            activation="relu",
+            loss="softmax_cross_entropy",
+            optimizer="adam",
+            lr=0.003,
+            batch_size=20,
+            epochs=60,
+            shuffle=True,
+            watch=True,
         ),
     )
 }

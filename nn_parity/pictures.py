@@ -63,6 +63,10 @@ def _all(run: Run) -> Iterator[tuple[str, Callable[[], Figure]]]:
             transcripts = _recorded(run, case, dtype)
             for kind, make in _of_case(run, case, dtype, transcripts):
                 yield f"{kind}-{label}-{dtype}", make
+    for experiment in dict.fromkeys(case.experiment for case in run.cases):
+        trained = [c for c in run.cases if c.experiment == experiment and c.trains]
+        if len(trained) > 1:
+            yield f"parts-{experiment}", partial(_parts, run, experiment, trained)
     if run.has("speed") and len(run.speed):
         for name, rows in run.speed.groupby("experiment", sort=False):
             yield (
@@ -123,7 +127,7 @@ def _of_network(
                 data.x_test,
                 data.y_test,
                 {f: t["prediction/test@end"] for f, t in transcripts.items()},
-                title=f"{case.name}: what the neuron has learned",
+                title=f"{case.name}: what the network has learned",
             ),
         )
 
@@ -159,6 +163,19 @@ def _loss(case: Case, dtype: str, transcripts: Mapping[str, Transcript]) -> Figu
         title=f"{case.name}, {dtype}: training loss",
         gate=None if gate is None else gate * largest,
         gated_steps=None if dtype == "float64" else GATED_STEPS[dtype],
+    )
+
+
+def _parts(run: Run, experiment: str, cases: list[Case]) -> Figure:
+    """Compare the parts of an experiment with each other, all trained by scratch."""
+    dtype = run.environment["dtypes"][0]
+    found = {c.label: run.transcript(c, "scratch", dtype) for c in cases}
+    losses, watched = (
+        {label: t[key] for label, t in found.items() if key in t}
+        for key in ("meta/epoch_losses", "curve/test@end")
+    )
+    return figures.compared_trainings(
+        losses, watched, title=f"{experiment}: its parts (scratch, {dtype})"
     )
 
 
@@ -213,8 +230,8 @@ def _region(
     everything = np.vstack([data.x_train, data.x_test])
     low, high = everything.min(axis=0), everything.max(axis=0)
     edge = 0.25 * (high - low)
-    new = len(data.x_test) if len(data.x_test) < len(data.x_train) else 0
-    names = data.labels[len(data.x_train) :] or [str(tuple(x)) for x in data.x_test]
+    names = data.labels[len(data.x_train) :]
+    new = names and len(data.x_test) < len(data.x_train)
     return figures.decision_region(
         predict,
         data.x_train,

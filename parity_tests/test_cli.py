@@ -30,7 +30,8 @@ def test_help_is_quick_and_names_every_command(cli):
     done = cli("--help")
     assert done.returncode == 0
     for command in (
-        "list", "compare", "parity", "show", "predict", "weights", "table", "plot", "data",
+        "list", "compare", "parity", "atlas", "show", "predict", "weights", "table",
+        "plot", "data",
     ):  # fmt: skip
         assert command in done.stdout
 

@@ -6,19 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from nn_parity.datasets import cache, digits, download, folder, idx, tables
+from nn_parity.datasets import cache, curves, digits, download, folder, idx, tables
 from nn_parity.datasets.dataset import Dataset
 from nn_parity.datasets.published import BUNDLED_SHA256, PUBLISHED, Published
 from nn_parity.errors import Refusal
 from nn_parity.suggest import nearest
 
-BUNDLED = digits.NAMES + tables.NAMES
+_MAKERS = {name: maker for maker in (digits, tables, curves) for name in maker.NAMES}
+BUNDLED = tuple(_MAKERS)
 """Names of the sets that need no file of the user's."""
 
 _SIZES = {
     "digits": "1,437 + 360 images, 28x28",
     "digits-8x8": "1,437 + 360 images, 8x8",
     "digits-file-order": "1,437 + 360 images, 28x28",
+    "digits-few": "200 + 360 images, 28x28",
     "binary-blitz": "4 + 1 rows of 3",
     "and": "4 + 4 rows of 2",
     "or": "4 + 4 rows of 2",
@@ -26,6 +28,10 @@ _SIZES = {
     "hiring": "4 + 2 rows of 2",
     "identity-line": "5 + 4 rows of 1",
     "negation-line": "5 + 4 rows of 1",
+    "feature-cross": "200 + 100 rows of 2",
+    "feature-crossed": "200 + 100 rows of 3",
+    "spiral": "200 + 100 rows of 2",
+    "sine": "80 + 80 rows of 1",
 }
 
 
@@ -107,7 +113,7 @@ def import_path(path: str | Path) -> Path:
 
 
 def _bundled(name: str) -> Dataset:
-    dataset = digits.load(name) if name in digits.NAMES else tables.load(name)
+    dataset = _MAKERS[name].load(name)
     if dataset.sha256 != BUNDLED_SHA256[name]:
         what = f"other bytes: sha256 {dataset.sha256}, not {BUNDLED_SHA256[name]}"
         fix = "install the versions in constraints.txt"
@@ -279,7 +285,7 @@ def _bundled_status(name: str, *, verify: bool) -> dict[str, Any]:
         path, ok = digits.source()
         found, where = path is not None, str(path or "")
     elif verify:
-        ok = tables.load(name).sha256 == BUNDLED_SHA256[name]
+        ok = _MAKERS[name].load(name).sha256 == BUNDLED_SHA256[name]
     return {
         "name": name,
         "kind": "bundled",

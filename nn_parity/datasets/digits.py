@@ -10,7 +10,8 @@ from nn_parity.datasets.dataset import Dataset, from_arrays
 from nn_parity.datasets.published import DIGITS_SOURCE_SHA256
 
 N, N_TEST, SIDE, FINE = 1797, 360, 8, 28
-NAMES = ("digits", "digits-8x8", "digits-file-order")
+NAMES = ("digits", "digits-8x8", "digits-file-order", "digits-few")
+FEW = 200
 
 _SOURCE = (
     "scikit-learn's 1,797 handwritten digits (test part of the UCI set of Alpaydin & "
@@ -107,6 +108,8 @@ def _split(name: str, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
         np.arange(N), test_size=N_TEST, stratify=target, random_state=0
     )
     said = f"train_test_split(test_size={N_TEST}, stratify=y, random_state=0)"
+    if name == "digits-few":
+        return train[:FEW], test, f"{said}, of which the first {FEW} to learn from"
     return train, test, said
 
 

@@ -94,4 +94,13 @@ BUNDLED_SHA256: Mapping[str, str] = {
     "negation-line": (
         "c9c26ece2b92ae1f50e9738bf6ecf975b1438114608af75a27461c53efdf4a3f"
     ),
+    "digits-few": ("e3f2b2639f02b8cecd074f960baf4ea9f81a5e3ee04430bd44ea63bc61db2a2e"),
+    "feature-cross": (
+        "bf7d7260a3af04d00172c53e090288441669b43f068e79a0f297bb14a61184e8"
+    ),
+    "feature-crossed": (
+        "0260a3943c6944b2ceeedd3d0f17b7df5a5c3500896fbd47311020c9770301f7"
+    ),
+    "spiral": ("bc90e8d983296dc88e44b6ea975413be8d57cb51b93b460c2ffdca1212821c3d"),
+    "sine": ("ee8e2a7155567e76b3a3c356d599a1bcb77f4369189c121ae9dcf8f401141556"),
 }
