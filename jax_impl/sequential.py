@@ -27,7 +27,7 @@ from jax_impl.activations import activation
 INPUTS = ("x",)
 # layers that are no activation -> their settings
 SETTINGS = {
-    "dense": {"units"},
+    "dense": {"units", "bias"},
     "prelu": set(),
     "logistic": set(),
     "dropout": set(),
@@ -61,7 +61,8 @@ def shapes(sizes, recipe):
     for l, layer, shape in walk(sizes, recipe):
         match layer["name"]:
             case "dense":
-                named |= {f"W_{l}": (*shape, layer["units"]), f"b_{l}": (layer["units"],)}
+                named |= {f"W_{l}": (*shape, layer["units"])}
+                named |= {f"b_{l}": (layer["units"],)} if layer["bias"] else {}
             case "prelu" | "logistic":
                 named |= {f"a_{l}": (1,)}
             case "batch_norm" | "layer_norm":
@@ -86,7 +87,7 @@ def apply(x, l, layer, params, batch, train):
     """What layer l makes of x, equation (2), and the new state that it leaves behind."""
     match layer["name"]:
         case "dense":
-            return layers.dense(*own(params, l, "W", "b"), x), {}
+            return layers.dense(params[f"W_{l}"], params.get(f"b_{l}", 0), x), {}
         case "prelu":
             return layers.prelu(*own(params, l, "a"), x), {}
         case "logistic":

@@ -30,8 +30,8 @@ class Logistic(layers.Layer):
         return ops.sigmoid(self.a * z)
 
 
-def dense(*, units, name):
-    return layers.Dense(units, activation=None, use_bias=True, **GIVEN, name=name)
+def dense(*, units, bias, name):
+    return layers.Dense(units, activation=None, use_bias=bias, **GIVEN, name=name)
 
 
 # canonical name -> function of the layer's settings and its name in the model

@@ -46,9 +46,9 @@ LAYERS: dict[str, Layer] = {
 SGD = {"name": "sgd"}
 
 
-def dense(units: int) -> Layer:
+def dense(units: int, *, bias: bool = True) -> Layer:
     """Return a dense layer."""
-    return {"name": "dense", "units": units}
+    return {"name": "dense", "units": units, "bias": bias}
 
 
 def stack(layer: Layer) -> tuple[Layer, ...]:
@@ -85,7 +85,13 @@ def blocks() -> tuple[Case, ...]:
 def network_cases() -> tuple[Case, ...]:
     """Whole small networks of several kinds of layers, trained like any other network."""
     norm = LAYERS["batch_norm-unbiased"]
-    mixed = (dense(6), norm, {"name": "relu"}, {"name": "dropout"}, dense(4))
+    mixed = (
+        dense(6, bias=False),
+        norm,
+        {"name": "relu"},
+        {"name": "dropout"},
+        dense(4),
+    )
     pictures = (
         {"name": "shift"}, {"name": "flip"}, {"name": "flatten"}, dense(5),
         LAYERS["layer_norm"], {"name": "silu"}, dense(3),

@@ -86,8 +86,8 @@ _RATES = {  # the steepest direction has a second derivative of about 1: 2 is th
 }
 _AGAINST_OVERFITTING: dict[str, dict[str, Any]] = {
     "nothing": {},
-    "l1": {"l1": 0.002},
-    "l2": {"l2": 0.01},
+    "l1": {"l1": 0.0005},
+    "l2": {"l2": 0.002},
     "dropout": {"dropout": 0.5},
     "batch-norm": {"norm": "batch"},
     "augmentation": {"augment": "shift"},

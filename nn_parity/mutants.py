@@ -33,8 +33,8 @@ KINDS = {
     "optimizers": ("optimizer",),
     "regularizers": ("layer", "penalty"),
     "layers": ("layer", "activation"),
-    "sequential": ("layer", "activation"),
     "names": ("activation", "loss"),
+    "sequential": ("layer", "activation"),
 }
 
 
@@ -158,14 +158,18 @@ def _checks(
         yield "comments", comments
         return
     stem = Path(mutant.file).stem
-    only = [stem] if stem in registry.networks() else []
-    if stem in KINDS:
+    only = [*registry.networks(), "penalty", "optimizer"]
+    if stem in registry.networks():
+        only = [stem, *KINDS.get(stem, ())]
+    elif stem in KINDS:
         only = [*KINDS[stem], *registry.networks()]
     agree = ["-m", "nn_parity.noticing", str(reference.resolve()), mutant.framework]
     yield "agreement float64", [*agree, "float64", *only]
     yield "agreement float32", [*agree, "float32", *only]
     if mutant.framework == "scratch":
         yield "gradients", [*pytest, "parity_tests/test_gradients.py"]
+        blocks = ["parity_tests/test_blocks.py", "-k", "not agree"]
+        yield "blocks", [*pytest, *blocks]
     present, _ = crew.available(registry.FRAMEWORKS)
     pair = mutant.framework if mutant.framework != "scratch" else present[-1]
     probes = ["parity_tests/test_probes.py", "-k", f"{pair} and not float32"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nn_parity import registry
 from nn_parity.protocol import Case
 
 Where = tuple[str, str]
@@ -25,6 +26,9 @@ class Gate:
 
 EXACT = Gate(
     0.0, "only copies and whole numbers: nothing is rounded, so equal means =="
+)
+UNUSED = Gate(
+    None, "a batch norm above takes it away: rounding moves it, and no result needs it"
 )
 REPORTED = Gate(
     None, "after the gated steps float32 rounding is amplified (ReLU flips)"
@@ -55,6 +59,12 @@ GATES = {
     ("grad", "B=1"): {
         "float64": Gate(1e-10, "one example: p - y and 1 - h^2 may cancel, unaveraged"),
         "float32": Gate(1e-3, "one example: p - y and 1 - h^2 may cancel, unaveraged"),
+    },
+    ("grad", "batch_norm"): {
+        "float64": Gate(
+            256 * U["float64"], "256 u: what is left after means are taken away"
+        ),
+        "float32": Gate(1e-5, "168 u: what is left after means are taken away"),
     },
     ("grad", "saturated"): {
         "float64": Gate(1e-10, "differences of +-800 cancel"),
@@ -113,6 +123,13 @@ def gate(quantity: str, tensor: str, point: str, case: Case, where: Where) -> Ga
         return GATES["state", "loaded"][dtype]
     if point == "end" and dtype == "float32":
         return REPORTED
+    layers = {layer["name"] for layer in case.recipe.get("layers", ())}
+    if quantity == "trained" and tensor in registry.spec(case.network).zeros(
+        case.recipe
+    ):
+        return UNUSED
+    if quantity == "grad" and "batch_norm" in layers and point != "B=1":
+        return GATES["grad", "batch_norm"][dtype]
     if quantity == "grad" and case.dataset == "saturated":
         return GATES["grad", "saturated"][dtype]
     if quantity == "grad" and case.given:

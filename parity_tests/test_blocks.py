@@ -386,7 +386,7 @@ LAYER_NORM = {"name": "layer_norm", "eps": 1e-5}
 
 
 def dense(units):
-    return {"name": "dense", "units": units}
+    return {"name": "dense", "units": units, "bias": True}
 
 
 def stack(*kinds):

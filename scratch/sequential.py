@@ -52,7 +52,7 @@ from scratch.workspace import NEW
 INPUTS = ("x",)
 # layers that are no activation -> their settings
 SETTINGS = {
-    "dense": {"units"},
+    "dense": {"units", "bias"},
     "prelu": set(),
     "logistic": set(),
     "dropout": set(),
@@ -86,7 +86,8 @@ def shapes(sizes, recipe):
     for l, layer, shape in walk(sizes, recipe):
         match layer["name"]:
             case "dense":
-                named |= {f"W_{l}": (*shape, layer["units"]), f"b_{l}": (layer["units"],)}
+                named |= {f"W_{l}": (*shape, layer["units"])}
+                named |= {f"b_{l}": (layer["units"],)} if layer["bias"] else {}
             case "prelu" | "logistic":
                 named |= {f"a_{l}": (1,)}
             case "batch_norm" | "layer_norm":
@@ -113,7 +114,7 @@ def layer_forward(x, l, layer, params, batch, train):
     state = {}
     name = kind(l, layer, batch)             # not differentiated
     if name == "dense":
-        h, cache = dense_forward(x, params[f"W_{l}"], params[f"b_{l}"])
+        h, cache = dense_forward(x, params[f"W_{l}"], params.get(f"b_{l}", 0))
     elif name == "prelu":
         h, cache = prelu_forward(x, params[f"a_{l}"])
     elif name == "logistic":
@@ -171,7 +172,7 @@ def layer_backward(dh, l, layer, cache, batch, want_dx):
         # h, cache = prelu_forward(x, params[f"a_{l}"])
         dx, grads["a"] = prelu_backward(dh, cache)
     elif name == "dense":
-        # h, cache = dense_forward(x, params[f"W_{l}"], params[f"b_{l}"])
+        # h, cache = dense_forward(x, params[f"W_{l}"], params.get(f"b_{l}", 0))
         dx, grads["W"], grads["b"] = dense_backward(dh, cache, want_dx=want_dx)
     return dx, {f"{letter}_{l}": grad for letter, grad in grads.items()}
 

@@ -18,10 +18,10 @@ class Logistic(nn.Module):
         return torch.sigmoid(self.slope * z)
 
 
-def dense(below, *, units):
+def dense(below, *, units, bias):
     if len(below) != 1:  # nn.Linear would keep all axes but the last
         raise ValueError(f"dense: expected (D,), got {tuple(below)} -> put flatten below")
-    return nn.Linear(below[0], units, bias=True)
+    return nn.Linear(below[0], units, bias=bias)
 
 
 # canonical name -> function of the shape below (without B) and the layer's settings

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from nn_parity.batches import targets, values
-from nn_parity.blocks import BATCH_NORM, network_cases
+from nn_parity.blocks import BATCH_NORM, dense, network_cases
 from nn_parity.protocol import Param, Spec
 
 NORMS = {
@@ -36,7 +36,8 @@ def params(sizes, recipe):
         match layer["name"]:
             case "dense":
                 W = (*shape, layer["units"])
-                found += [Param(f"W_{l}", W, init), Param(f"b_{l}", W[1:], bias)]
+                found.append(Param(f"W_{l}", W, init))
+                found += [Param(f"b_{l}", W[1:], bias)] if layer["bias"] else []
             case "prelu" | "logistic":
                 found.append(Param(f"a_{l}", (1,), scale))
             case "batch_norm" | "layer_norm":
@@ -89,7 +90,7 @@ def zeros(recipe):
     found, doomed = set(), False
     for l, layer in reversed(list(enumerate(recipe["layers"], start=1))):
         name = layer["name"]
-        if doomed and name in SHIFTS:
+        if doomed and name in SHIFTS and layer.get("bias", True):
             found.add(f"{SHIFTS[name]}_{l}")
         doomed = name == "batch_norm" or (doomed and name == "dense")
     return frozenset(found)
@@ -108,13 +109,15 @@ def resolve(settings, data):
         layers = [{"name": name} for name in settings["augment"].split("+")]
     layers.append({"name": "flatten"})
     for units in settings["hidden"]:
-        layers.append({"name": "dense", "units": units})
-        if settings["norm"] != "none":
-            layers.append(NORMS[settings["norm"]])
+        norm = settings["norm"]
+        # a batch norm takes away what a bias below it adds, so there is none
+        layers.append(dense(units, bias=norm != "batch"))
+        if norm != "none":
+            layers.append(NORMS[norm])
         layers.append({"name": settings["activation"]})
         if settings["dropout"]:
             layers.append({"name": "dropout"})
-    layers.append({"name": "dense", "units": data.classes or 1})
+    layers.append(dense(data.classes or 1))
     recipe = {"layers": tuple(layers), "init": settings["init"]}
     if settings["dropout"]:
         recipe["dropout"] = settings["dropout"]
