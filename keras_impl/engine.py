@@ -58,6 +58,29 @@ def value_and_grad(model, players, batch, inputs=()):
     return losses, grads, dinputs
 
 
+def jacobians(function, variables):
+    """Results of a function, and each of them differentiated by each variable.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(*variables)`` -> tuple of tensors.
+    variables : sequence of tensor or variable
+
+    Returns
+    -------
+    results : tuple of tensor
+    rows : list of list of tensor
+        One row per result, one Jacobian per variable: the shape of the result, then
+        the shape of the variable.
+    """
+    variables = [tf.convert_to_tensor(variable) for variable in variables]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(variables)
+        results = function(*variables)
+    return results, [tape.jacobian(result, variables) for result in results]
+
+
 def play(model, players, batch):
     """Each player in turn: a forward at the present weights, gradients, one update."""
     losses = {}
@@ -100,8 +123,9 @@ class Engine:
             with _state_restored(self.model):
                 return value_and_grad(self.model, players, batch, inputs)
 
-        moved = [variable.path for player in players for variable in player.variables]
-        key = ("losses_and_grads", *moved, *sorted(batch))
+        # Two players may move the same variables, each by its own loss.
+        roles = [(one.name, one.loss, *_paths(one.variables)) for one in players]
+        key = ("losses_and_grads", *roles, tuple(inputs), *sorted(batch))
         return self._compiled(key, losses_and_grads, _any_rows(batch))(batch)
 
     def update(self, player, variables, grads, lr):
@@ -111,7 +135,7 @@ class Engine:
             player.optimizer.learning_rate = lr
             player.optimizer.apply(grads, variables)
 
-        key = ("update", *(variable.path for variable in variables))
+        key = ("update", player.name, *_paths(variables))
         self._compiled(key, update, grads, lr)(grads, lr)
 
     def step(self, batch, lr):
@@ -181,6 +205,10 @@ class Engine:
         if full < steps:  # the smaller last batch, outside: shapes in a loop are fixed
             losses = train(full, tf.range(full * size, examples), losses)
         return {name: array.stack() for name, array in losses.items()}
+
+
+def _paths(variables):
+    return [variable.path for variable in variables]
 
 
 def _any_rows(batch):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nn_parity import metrics, registry, tolerances
+from nn_parity.keys import Key, select
 from nn_parity.protocol import Case
 from nn_parity.tolerances import Gate
 from nn_parity.transcripts import Transcript
@@ -64,39 +65,28 @@ def compare(cell: Cell, ours: Transcript, reference: Transcript) -> list[Row]:
     got, want = _compared(ours), _compared(reference)
     rows = []
     for key in sorted(want.keys() | got.keys(), key=_rank):
-        quantity, _, named = key.partition("/")
         if key not in got or key not in want:
             lacking = "the reference" if key in got else cell.framework
-            rows.append(
-                cell.row(
-                    quantity,
-                    named,
-                    passed=False,
-                    status="failed",
-                    reason=f"{named} is missing in {lacking}",
-                )  # fmt: skip
-            )
+            reason = f"{key.named} is missing in {lacking}"
+            rows.append(_failed(cell, key, reason))
         else:
-            rows.append(_row(cell, quantity, named, got[key], want[key], reference))
+            rows.append(_row(cell, key, got[key], want[key], reference))
     return rows + _diverged(cell, ours, reference)
 
 
-def truth(transcript: Transcript) -> Transcript:
-    """Return the longdouble part of scratch's transcript."""
-    return {
-        k.removeprefix("truth/"): v
-        for k, v in transcript.items()
-        if k.startswith("truth/")
-    }
+def _compared(transcript: Transcript) -> dict[Key, np.ndarray]:
+    found = ((Key.parse(text), array) for text, array in transcript.items())
+    return {key: array for key, array in found if key.quantity in QUANTITIES}
 
 
-def _compared(transcript: Transcript) -> Transcript:
-    return {k: v for k, v in transcript.items() if k.split("/")[0] in QUANTITIES}
+def _rank(key: Key) -> tuple[int, str]:
+    return (-1 if key.loaded else QUANTITIES.index(key.quantity)), key.text
 
 
-def _rank(key: str) -> tuple[int, str]:
-    loaded = key.startswith("state/loaded/")
-    return (-1 if loaded else QUANTITIES.index(key.partition("/")[0])), key
+def _failed(cell: Cell, key: Key, reason: str) -> Row:
+    return cell.row(
+        key.quantity, key.named, passed=False, status="failed", reason=reason
+    )
 
 
 def _diverged(cell: Cell, ours: Transcript, reference: Transcript) -> list[Row]:
@@ -120,42 +110,33 @@ def _diverged(cell: Cell, ours: Transcript, reference: Transcript) -> list[Row]:
 
 
 def _row(
-    cell: Cell,
-    quantity: str,
-    named: str,
-    got: np.ndarray,
-    want: np.ndarray,
-    reference: Transcript,
+    cell: Cell, key: Key, got: np.ndarray, want: np.ndarray, reference: Transcript
 ) -> Row:
-    tensor, _, point = named.partition("@")
-    gate = tolerances.gate(
-        quantity, tensor, point, cell.case, (cell.framework, cell.dtype)
-    )
+    gate = tolerances.gate(*key, cell.case, (cell.framework, cell.dtype))
     if got.shape != want.shape:
-        reason = f"{named}: shape {got.shape}, reference {want.shape}"
-        return cell.row(quantity, named, passed=False, status="failed", reason=reason)
+        reason = f"{key.named}: shape {got.shape}, reference {want.shape}"
+        return _failed(cell, key, reason)
     if not (np.isfinite(got).all() and np.isfinite(want).all()):
-        reason = f"{named}: {np.sum(~np.isfinite(got))} values are not finite"
-        return cell.row(quantity, named, passed=False, status="failed", reason=reason)
-    if quantity == "prediction":
-        return _prediction(cell, named, got, want, gate)
-    return _tensor(cell, quantity, named, got, want, reference, gate)
+        reason = f"{key.named}: {np.sum(~np.isfinite(got))} values are not finite"
+        return _failed(cell, key, reason)
+    if key.quantity == "prediction":
+        return _prediction(cell, key, got, want, gate)
+    return _tensor(cell, key, got, want, reference, gate)
 
 
 def _tensor(
     cell: Cell,
-    quantity: str,
-    named: str,
+    key: Key,
     got: np.ndarray,
     want: np.ndarray,
     reference: Transcript,
     gate: Gate,
 ) -> Row:
-    structural = tensor_name(named) in registry.spec(cell.case.network).zeros(
-        cell.case.recipe
-    )
-    scale = _largest(reference, quantity, named) if structural else None
-    error = relative_error(quantity, named, got, want, scale)
+    quantity, named = key.quantity, key.named
+    zeros = registry.spec(cell.case.network).zeros(cell.case.recipe)
+    structural = key.parameter in zeros
+    scale = _largest(reference, key) if structural else None
+    error = relative_error(key, got, want, scale)
     worst = float(error.max())
     max_ref = float(np.abs(want).max())
     fields: Row = {
@@ -165,7 +146,7 @@ def _tensor(
         "gate": "" if gate.value is None else gate.value,
         "why": gate.why,
     }
-    start = reference.get(f"state/loaded/{named.partition('@')[0]}")
+    start = reference.get(Key("state", f"loaded/{key.tensor}").text)
     if quantity == "trained" and start is not None:
         fields["moved"] = float(np.abs(want - start).max())
     if cell.framework == "scratch" and not EXTENDED:
@@ -173,7 +154,7 @@ def _tensor(
         return cell.row(quantity, named, status="reported", **fields)
     if gate.value is None:
         return cell.row(quantity, named, status="reported", **fields)
-    may_be_zero = structural or named.endswith("@B=1")
+    may_be_zero = structural or key.point == "B=1"
     vacuous = "" if may_be_zero else _vacuous(cell.case, quantity, fields, gate.value)
     if structural and scale is not None:
         fields["why"] = f"zero by the equations: |error| <= gate * {scale:.2g}"
@@ -183,7 +164,7 @@ def _tensor(
     passed = worst <= gate.value and not vacuous
     if not passed:
         index = np.unravel_index(int(error.argmax()), error.shape)
-        exact = reference.get(f"truth/{quantity}/{named}")
+        exact = reference.get(f"truth/{key.text}")
         fields["reason"] = (vacuous if worst <= gate.value else "") or (
             f"{named}{list(map(int, index))}: {cell.framework} {got[index]:.17g}, "
             f"reference {want[index]:.17g}, error {worst:.2g} > gate {gate.value:.2g}"
@@ -193,23 +174,17 @@ def _tensor(
     return cell.row(quantity, named, passed=passed, status=status, **fields)
 
 
-def tensor_name(named: str) -> str:
-    """Return the parameter that a key is about: "W_1" of "m/W_1@30 steps"."""
-    return named.partition("@")[0].rpartition("/")[2]
-
-
-def _largest(reference: Transcript, quantity: str, named: str) -> float | None:
+def _largest(reference: Transcript, key: Key) -> float | None:
     """Return the largest value of all gradients (or moments) at the same point.
 
     None for quantities that are not zero where the gradient is.
     """
-    if quantity not in ("grad", "state") or named.startswith("loaded/"):
+    if key.quantity not in ("grad", "state") or key.loaded:
         return None
-    kind, point = named.partition("@")[0].rpartition("/")[0], named.partition("@")[2]
     return max(
-        float(np.abs(value).max())
-        for key, value in reference.items()
-        if key.startswith(f"{quantity}/{kind}") and key.partition("@")[2] == point
+        float(np.abs(array).max())
+        for tensor, array in select(reference, key.quantity, key.point).items()
+        if tensor.startswith(key.kind)
     )
 
 
@@ -220,11 +195,7 @@ def _smallest(dtype: np.dtype) -> float:
 
 
 def relative_error(
-    quantity: str,
-    named: str,
-    got: np.ndarray,
-    want: np.ndarray,
-    scale: Any = None,
+    key: Key, got: np.ndarray, want: np.ndarray, scale: Any = None
 ) -> np.ndarray:
     """|got - want| on the scale of the tensor, elementwise; its maximum is the error.
 
@@ -237,9 +208,9 @@ def relative_error(
     size = np.abs(want.astype(wide))
     if scale is not None:
         pass
-    elif quantity == "loss":
+    elif key.quantity == "loss":
         scale = np.maximum(1, size)
-    elif named.endswith("@50 updates") and size.ndim > 1:
+    elif key.point == "50 updates" and size.ndim > 1:
         rows = size.reshape(*size.shape[:2], -1).max(axis=2)
         rows = np.maximum.accumulate(rows, axis=0)
         scale = rows.reshape(*size.shape[:2], *[1] * (size.ndim - 2))
@@ -263,7 +234,7 @@ def _vacuous(case: Case, quantity: str, fields: Row, gate: float) -> str:
 
 
 def _prediction(
-    cell: Cell, named: str, got: np.ndarray, want: np.ndarray, gate: Gate
+    cell: Cell, key: Key, got: np.ndarray, want: np.ndarray, gate: Gate
 ) -> Row:
     """Decisions must be the same, except where the margin is below the gate."""
     loss = cell.case.recipe["loss"]
@@ -278,7 +249,7 @@ def _prediction(
         )
     )
     reason = f"{len(differ)} of {len(want)} decisions differ"
-    error = float(relative_error("prediction", named, got, want).max())
+    error = float(relative_error(key, got, want).max())
     fields = {
         "error_rel": error,
         "error_u": error / tolerances.U[cell.dtype],
@@ -288,10 +259,10 @@ def _prediction(
         "why": gate.why,
     }
     if gate.value is None:
-        return cell.row("prediction", named, status="reported", **fields)
+        return cell.row(key.quantity, key.named, status="reported", **fields)
     passed = bool((margin < gate.value).all())
     status = "ok" if passed else "failed"
-    return cell.row("prediction", named, passed=passed, status=status, **fields)
+    return cell.row(key.quantity, key.named, passed=passed, status=status, **fields)
 
 
 def disagreements(case: Case, got: np.ndarray, want: np.ndarray) -> int:

@@ -29,7 +29,7 @@ COLUMNS = (
     "id", "topic", "item", "torch", "keras", "jax", "numpy", "naive", "aligned", "gate",
     "setting", "published", "status", "reason",
 )  # fmt: skip
-BAD = ("failed", "crashed", "killed", "timeout", "oom")
+BAD = ("failed", "crashed", "killed", "timeout", "oom", "disk full")
 AS_SAID = ("diverges", "no common setting", "agrees")
 CLEARLY = 10  # a naive difference must be so many gates wide, or its row proves nothing
 

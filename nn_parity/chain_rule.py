@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from nn_parity import agreement, registry
+from nn_parity.keys import Key
 from nn_parity.protocol import Case
 
 Arrays = dict[str, np.ndarray]
@@ -284,13 +285,13 @@ class Table:
     def _errors(self, name: str) -> dict[str, np.ndarray]:
         """Framework -> how far each element is from the reference and the equation, in u."""
         found = {}
-        kind = "loss" if name == "loss" else "grad"
+        key = Key("loss" if name == "loss" else "grad", name)
         check = name.replace(" returned", "").replace(" new", " by equation")
         for framework, arrays in self.arrays.items():
             wants = [self.own[name], arrays.get(check, arrays[name])]
             with np.errstate(invalid="ignore"):
                 apart = [
-                    agreement.relative_error(kind, name, arrays[name], want) / self.u
+                    agreement.relative_error(key, arrays[name], want) / self.u
                     for want in wants
                 ]
             found[framework] = np.nan_to_num(np.maximum(*apart), nan=np.inf)

@@ -556,18 +556,19 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             raise
         code = _refuse(refusal, "--json" in argv)
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         code = errors.INTERRUPTED
     except _ClickException as error:
         context = getattr(error, "ctx", None)
         where = context.command_path if context else "nn-parity"
         said = Refusal("E000", error.format_message(), where, f"see {where} --help")
         code = _refuse(said, "--json" in argv)
-    except KeyboardInterrupt:
-        typer.echo("interrupted: --resume --out DIR goes on with the run", err=True)
-        code = errors.INTERRUPTED
     except BrokenPipeError:  # `| head` has seen enough
         sys.stderr.close()
+    if code == errors.INTERRUPTED:
+        resumable = argv[:1] == ["compare"]
+        hint = ": --resume --out DIR goes on with the run" if resumable else ""
+        typer.echo(f"interrupted{hint}", err=True)
     sys.exit(code)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import os
 import platform
 import shlex
@@ -15,6 +16,7 @@ from typing import Any
 from nn_parity import registry
 
 SCHEMA = 1
+ROOT = Path(__file__).parent.parent
 
 
 def describe(**request: Any) -> dict[str, Any]:
@@ -31,6 +33,7 @@ def describe(**request: Any) -> dict[str, Any]:
         "cores": cores(),
         "load_average": _load(),
         "blas": blas(),
+        "source_sha256": source_sha256(),
         "versions": {f: registry.versions(f) for f in registry.FRAMEWORKS},
         **request,
     }
@@ -69,14 +72,25 @@ def blas() -> list[dict[str, Any]]:
 
 def commit() -> str:
     """Return the commit of a source checkout, with "+" if it was changed; else ""."""
-    root = Path(__file__).parent.parent
-    if not (root / ".git").exists():
+    if not (ROOT / ".git").exists():
         return ""
     try:
-        head = _git(root, "rev-parse", "--short=12", "HEAD")
-        return head + ("+" if _git(root, "status", "--porcelain", "-uno") else "")
+        head = _git(ROOT, "rev-parse", "--short=12", "HEAD")
+        return head + ("+" if _git(ROOT, "status", "--porcelain", "-uno") else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
+
+
+def source_sha256(root: Path = ROOT) -> dict[str, str]:
+    """Return a hash of the Python files of each implementation package in ``root``."""
+    found = {}
+    for package in registry.PACKAGES.values():
+        digest = hashlib.sha256()
+        for path in sorted((root / package).rglob("*.py")):
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
+        found[package] = digest.hexdigest()
+    return found
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nn_parity import inputs, recipes, registry, results, weight_files
+from nn_parity import inputs, keys, recipes, registry, results, weight_files
 from nn_parity.errors import Refusal
 from nn_parity.protocol import Case
 
@@ -64,11 +64,7 @@ def trained(
 ) -> dict[str, np.ndarray]:
     """Return the weights a framework ended with; `Refusal` E602 if there are none."""
     transcript = run.transcript(case, framework, dtype)
-    params = {
-        key.removeprefix("trained/").removesuffix("@end"): value
-        for key, value in transcript.items()
-        if key.startswith("trained/") and key.endswith("@end")
-    }
+    params = keys.select(transcript, "trained", "end")
     if not params:
         raise Refusal(
             "E602",

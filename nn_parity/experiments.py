@@ -346,6 +346,17 @@ EXPERIMENTS: dict[str, Experiment] = {
             shuffle=True,
             watch=True,
         ),
+        _experiment(
+            "jacobians",
+            "jacobians",
+            "scalar, vector and matrix differentiated by each other: nine shapes",
+            "point-pairs",
+            hidden=(4,),
+            loss="squared_error",
+            lr=0.02,
+            batch_size=5,
+            epochs=400,
+        ),
     )
 }
 DEFAULT = "digits"

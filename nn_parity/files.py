@@ -12,6 +12,8 @@ from typing import IO, Any
 
 from nn_parity.errors import Refusal
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no room on the disk
+
 
 def write(path: Path, fill: Callable[[IO[bytes]], Any]) -> None:
     """Let ``fill`` write into a temporary neighbour, sync it, move it to ``path``."""
@@ -40,7 +42,7 @@ def out_of_space(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in FULL:
             raise Refusal(
                 "E501", "no space left", str(path), "free space or choose --out"
             ) from error

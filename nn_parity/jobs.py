@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nn_parity import agreement, crew, environment, files, registry
+from nn_parity import agreement, crew, environment, files, keys, registry, samples
 from nn_parity.agreement import Cell
 from nn_parity.crew import Failure, Worker
 from nn_parity.errors import Refusal
+from nn_parity.keys import Key
 from nn_parity.protocol import Case
 from nn_parity.results import Run
 from nn_parity.transcripts import Transcript
@@ -204,7 +204,7 @@ class Job:
                     cell, "withheld", "the reference has no result"
                 )
             elif cell.framework == "scratch":
-                rows += agreement.compare(cell, _short(ours), agreement.truth(ours))
+                rows += agreement.compare(cell, _short(ours), keys.truth(ours))
             else:
                 rows += agreement.compare(cell, ours, scratch)
         self.samples += [{"record": "parity", **row} for row in rows]
@@ -230,8 +230,7 @@ class Job:
 
     def write_samples(self) -> None:
         """Write samples.jsonl: every raw value that the tables are made of."""
-        lines = "".join(json.dumps(sample) + "\n" for sample in self.samples)
-        files.write_text(self.folder / "samples.jsonl", lines)
+        files.write_text(self.folder / samples.FILE, samples.text(self.samples))
         status = "complete"
         files.write_text(self.folder / "status", status + "\n")
 
@@ -239,15 +238,20 @@ class Job:
 def _short(transcript: Transcript) -> Transcript:
     """Return scratch's transcript without the long training, which has no truth."""
     return {
-        key: value
-        for key, value in transcript.items()
-        if not key.endswith("@end") and not key.startswith("truth/")
+        text: array
+        for text, array in keys.own(transcript).items()
+        if Key.parse(text).point != "end"
     }
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: list[Row]) -> None:
-    """Write rows as a table, the named columns first."""
+    """Write rows as a table, the named columns first; truth is "true" or "false"."""
     import pandas as pd
 
-    frame = pd.DataFrame(rows, columns=list(columns))
+    words = {True: "true", False: "false"}
+    plain = [
+        {k: words[v] if isinstance(v, bool) else v for k, v in row.items()}
+        for row in rows
+    ]
+    frame = pd.DataFrame(plain, columns=list(columns))
     files.write_text(path, frame.to_csv(index=False, lineterminator="\n"))

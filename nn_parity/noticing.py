@@ -8,7 +8,7 @@ building block such as "loss"; without one, every network.
 import sys
 from pathlib import Path
 
-from nn_parity import agreement, registry, results, transcripts
+from nn_parity import agreement, keys, registry, results, transcripts
 from nn_parity.agreement import Cell
 from nn_parity.blocks import blocks
 from nn_parity.protocol import Case
@@ -41,17 +41,13 @@ def _pairs(
     if framework != "scratch":
         reference = run.transcript(case, "scratch", dtype)
         return [(Cell(case, framework, dtype), ours, reference)]
-    own = Cell(case, "scratch", dtype), _compared(ours), agreement.truth(ours)
+    own = Cell(case, "scratch", dtype), keys.own(ours), keys.truth(ours)
     others = [
-        (Cell(case, f, dtype), run.transcript(case, f, dtype), _compared(ours))
+        (Cell(case, f, dtype), run.transcript(case, f, dtype), keys.own(ours))
         for f in run.environment["frameworks"]
         if f != "scratch" and run.transcript(case, f, dtype)
     ]
     return [own, *others]
-
-
-def _compared(transcript: Transcript) -> Transcript:
-    return {k: v for k, v in transcript.items() if not k.startswith("truth/")}
 
 
 def main() -> None:

@@ -9,7 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from nn_parity import datasets, figures, files, inputs, metrics, registry, tolerances
+from nn_parity import (
+    datasets,
+    figures,
+    files,
+    inputs,
+    keys,
+    metrics,
+    registry,
+    tolerances,
+)
 from nn_parity.errors import Refusal
 from nn_parity.protocol import Case
 from nn_parity.results import Run
@@ -20,13 +29,28 @@ Figure = Any
 SMALL = 12  # units of a layer that a diagram can show
 
 
-def draw(run: Run, folder: Path | None = None, kind: str | None = None) -> list[Path]:
-    """Draw the figures of a run, or those of one kind, as SVG and PNG; return the files."""
+def draw(
+    run: Run,
+    folder: Path | None = None,
+    kind: str | None = None,
+    *,
+    failed: Callable[[str, Exception], None] | None = None,
+) -> list[Path]:
+    """Draw the figures of a run, or those of one kind, as SVG and PNG; return the files.
+
+    A figure that cannot be drawn is told to ``failed``, and the next one is drawn; without
+    it, and where the folder cannot take files (`Refusal`), the error is the caller's.
+    """
     folder = files.writable_folder(run.path / "figures" if folder is None else folder)
     drawn: list[Path] = []
     for name, make in _all(run):
         if kind is None or name == kind or name.startswith(f"{kind}-"):
-            drawn += figures.save(make(), folder / name)
+            try:
+                drawn += figures.save(make(), folder / name)
+            except Exception as error:
+                if failed is None or isinstance(error, Refusal):
+                    raise
+                failed(name, error)
     if kind is not None and not drawn:
         raise _no_figure(run, kind)
     return drawn
@@ -108,6 +132,8 @@ def _of_network(
                 params, case.recipe["activations"], title=f"{case.name}: the weights"
             ),
         )
+    if "activation/dY_dX" in scratch:
+        yield "jacobians", lambda: _jacobians(case, transcripts)
     if data is None:
         return
     if data.classes is not None:
@@ -143,20 +169,15 @@ def _data(run: Run, case: Case) -> datasets.Dataset | None:
 
 def _params(transcript: Transcript) -> dict[str, np.ndarray]:
     """Return the final weights; the initial ones where nothing was trained."""
-    for prefix, suffix in (("trained/", "@end"), ("state/loaded/", "")):
-        found = {
-            key.removeprefix(prefix).removesuffix(suffix): value
-            for key, value in transcript.items()
-            if key.startswith(prefix) and key.endswith(suffix)
-        }
-        if found:
-            return found
-    return {}
+    return keys.select(transcript, "trained", "end") or keys.loaded(transcript)
 
 
 def _loss(case: Case, dtype: str, transcripts: Mapping[str, Transcript]) -> Figure:
-    gate = tolerances.gate("curve", "loss", "", case, ("torch", dtype)).value
     curves = {f: t["curve/loss@end"] for f, t in transcripts.items()}
+    gates = [
+        tolerances.gate("curve", "loss", "", case, (f, dtype)).value for f in curves
+    ]
+    gate = max((g for g in gates if g is not None), default=None)  # one line for all
     largest = float(np.abs(curves["scratch"]).max())
     return figures.loss_curves(
         curves,
@@ -176,6 +197,21 @@ def _parts(run: Run, experiment: str, cases: list[Case]) -> Figure:
     )
     return figures.compared_trainings(
         losses, watched, title=f"{experiment}: its parts (scratch, {dtype})"
+    )
+
+
+def _jacobians(case: Case, transcripts: Mapping[str, Transcript]) -> Figure:
+    shapes = {
+        framework: {n: a.shape for n, a in keys.select(t, "activation").items()}
+        for framework, t in transcripts.items()
+    }
+    course = {
+        name.removeprefix("course/"): shape
+        for name, shape in shapes["scratch"].items()
+        if name.startswith("course/")
+    }
+    return figures.jacobian_table(
+        course, shapes, title=f"{case.name}: nine derivatives, in two layouts"
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nn_parity import errors
+from nn_parity import errors, samples
 from nn_parity.errors import Refusal
 from nn_parity.protocol import Case
 from nn_parity.transcripts import Transcript
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLES = ("parity", "speed", "accuracy")
-_TEXT = (
-    "network", "experiment", "framework", "dtype", "quantity", "tensor", "status",
-    "reason", "why", "part", "variant", "kind", "flag", "dataset",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,7 @@ class Run:
     def parity(self) -> pd.DataFrame:
         """One row for each compared tensor; columns as in DESIGN: parity.csv."""
         frame = self.frame("parity")
-        frame["passed"] = frame["passed"].map({"True": True, "False": False})
+        frame["passed"] = frame["passed"].map({"true": True, "false": False})
         return frame
 
     @property
@@ -62,13 +58,18 @@ class Run:
             )
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
         for column in frame.columns:
-            if column not in (*_TEXT, "passed"):
+            if column not in (*samples.TEXT, "passed"):
                 frame[column] = pd.to_numeric(frame[column], errors="coerce")
         return frame
 
     def has(self, kind: str) -> bool:
         """Whether the run has this table."""
         return (self.path / f"{kind}.csv").exists()
+
+    @property
+    def samples(self) -> list[samples.Sample]:
+        """Every raw value behind the tables, one record each."""
+        return samples.read(self.path / samples.FILE)
 
     @cached_property
     def environment(self) -> dict[str, Any]:
@@ -112,7 +113,7 @@ class Run:
             "withheld",
         }:
             return errors.PARITY_FAILED
-        if statuses & {"timeout", "oom"}:
+        if statuses & {"timeout", "oom", "disk full"}:
             return errors.RESOURCES
         if set(environment["asked_for"]) & set(environment["absent"]):
             return errors.ENVIRONMENT

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +70,7 @@ def compare(
         Folder of the run; a new one under results/runs by default.
     resume : bool
         Go on with the interrupted run in ``out``: what is recorded is not repeated.
+        Refused if the request, a version or an implementation's code is another one.
     speed : bool
         Whether to measure times (about ten seconds an experiment).
     threads : int
@@ -143,9 +145,7 @@ def compare(
             job.write_samples()
         else:
             files.write_text(folder / "speed.csv", ",".join(bench.COLUMNS) + "\n")
-    from nn_parity import pictures
-
-    pictures.draw(Run(folder))
+    _draw(Run(folder))
     return Run(folder)
 
 
@@ -183,6 +183,21 @@ def parity(
     return Run(folder)
 
 
+def _draw(run: Run) -> None:
+    """Draw the figures; one that cannot be drawn is a line on standard error.
+
+    The numbers are complete without it, and the exit code is about them. A disk that is
+    full stays a refusal.
+    """
+    from nn_parity import pictures
+
+    def tell(name: str, error: Exception) -> None:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"no figure {name}: {why}", file=sys.stderr)
+
+    pictures.draw(run, failed=tell)
+
+
 def _check_seed(seed: Any) -> None:
     whole = isinstance(seed, int) and not isinstance(seed, bool)
     if not (whole and 0 <= seed < 2**32):
@@ -214,7 +229,7 @@ def _folder(out: str | Path | None, name: str, *, resume: bool = False) -> Path:
             "E011",
             "this folder holds a run already",
             str(path),
-            "choose another, or --resume",
+            "choose another; an interrupted compare goes on with --resume",
         )
     return files.writable_folder(path)
 
@@ -279,14 +294,18 @@ def _describe(
 
 
 def _same_request(folder: Path, now: dict[str, Any]) -> None:
-    """Refuse to go on with another request, or with other versions."""
+    """Refuse to go on with another request, with other versions or other code."""
     then = Run(folder).environment
     now = json.loads(json.dumps(now))
-    for key in ("cases", "frameworks", "dtypes", "threads", "versions", "datasets"):
+    for key in (
+        "cases", "frameworks", "dtypes", "threads", "versions", "datasets",
+        "source_sha256",
+    ):  # fmt: skip
         if then.get(key) != now.get(key):
+            other = "code of the implementations" if key == "source_sha256" else key
             raise Refusal(
                 "E018",
-                f"the interrupted run has other {key}",
+                f"the interrupted run has other {other}",
                 str(folder),
                 "repeat its command exactly, or start a new run",
             )

@@ -212,12 +212,11 @@ def unread(
 ) -> dict[str, tuple[str, str]]:
     """Return keys that a recipe with these settings never reads, why, and the cure."""
     chosen, loss = settings["optimizer"], settings["loss"]
-    found = {
-        key: (f"has no effect with {chosen}", f"add --set optimizer={name}")
-        for name, keys in OPTIMIZERS.items()
-        for key in keys
-        if key not in OPTIMIZERS[chosen] and key != "weight_decay"
-    }
+    found: dict[str, tuple[str, str]] = {}
+    for name, keys in OPTIMIZERS.items():
+        for key in keys.keys() - OPTIMIZERS[chosen].keys() - {"weight_decay"}:
+            cure = f"add --set optimizer={name}"
+            found.setdefault(key, (f"has no effect with {chosen}", cure))
     if from_logits:
         why = f"has no effect with {loss}, which takes logits"
         found["output"] = (why, "leave it out or choose another loss")

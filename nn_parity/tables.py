@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from nn_parity import keys
 from nn_parity.agreement import QUANTITIES
 from nn_parity.errors import Refusal
 from nn_parity.results import TABLES, Run
@@ -23,20 +24,22 @@ KINDS = (*TABLES, "summary", "parameters", "cases")
 
 
 def parameters(run: Run) -> pd.DataFrame:
-    """Count the parameters of each tensor in each framework, as they were loaded."""
+    """Count the parameters of each layer in each framework, as they were loaded.
+
+    A layer is the number at the end of a name; a name without one stands for itself.
+    """
     import pandas as pd
 
     rows = []
     for network, case in {c.network: c for c in run.cases}.items():
         for framework in run.environment["frameworks"]:
             dtype = run.environment["dtypes"][0]
-            prefix = "state/loaded/"
-            for key, value in run.transcript(case, framework, dtype).items():
-                if key.startswith(prefix) and "@" not in key:
-                    tensor = key.removeprefix(prefix)
-                    layer = tensor.partition("_")[2] or "1"
-                    rows.append((network, layer, tensor, framework, value.size))
-    frame = pd.DataFrame(rows, columns=["network", "layer", "tensor", "framework", "n"])
+            loaded = keys.loaded(run.transcript(case, framework, dtype))
+            for tensor, value in loaded.items():
+                number = tensor.rpartition("_")[2]
+                layer = number if number.isdecimal() else tensor
+                rows.append((network, layer, framework, value.size))
+    frame = pd.DataFrame(rows, columns=["network", "layer", "framework", "n"])
     table = frame.pivot_table(
         index=["network", "layer"],
         columns="framework",
@@ -187,7 +190,8 @@ def as_json(run: Run) -> dict[str, Any]:
     whole = {"path": str(run.path), "exit_code": run.exit_code}
     for kind in TABLES:
         if run.has(kind):
-            text = run.frame(kind).to_json(orient="records", double_precision=15)
+            frame = run.parity if kind == "parity" else run.frame(kind)
+            text = frame.to_json(orient="records", double_precision=15)
             whole[kind] = json.loads(text)
     return whole | {"environment": run.environment}
 
@@ -286,7 +290,9 @@ def rich_table(frame: pd.DataFrame, title: str) -> Table:
     return table
 
 
-_BAD = ("failed", "crashed", "killed", "timeout", "oom", "diverged", "withheld")
+_BAD = (
+    "failed", "crashed", "killed", "timeout", "oom", "disk full", "diverged", "withheld",
+)  # fmt: skip
 
 
 def _cell(value: Any) -> str:
@@ -378,7 +384,12 @@ def _styled(
     return style.to_latex(hrules=True, caption=_latex(caption), position="htbp")
 
 
-def _latex(text: str) -> str:
-    from pandas.io.formats.style_render import _escape_latex
+_LATEX = str.maketrans(
+    {c: f"\\{c}" for c in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+)
 
-    return _escape_latex(text)
+
+def _latex(text: str) -> str:
+    """Escape a caption: the Styler escapes cells and headers only."""
+    return text.translate(_LATEX)

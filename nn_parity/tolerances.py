@@ -34,62 +34,79 @@ REPORTED = Gate(
     None, "after the gated steps float32 rounding is amplified (ReLU flips)"
 )
 
-# worst of networks, frameworks and seeds, measured with the pinned versions:
-# (quantity, point) -> {dtype: Gate}; "" is any other point
+# (quantity, point) -> {dtype: Gate}; "" is any other point. "measured" is the largest error
+# of all frameworks and seeds in float64 and float32, with the pinned versions: on the tiny
+# networks and building blocks (`parity`, `parity --blocks`), and in the experiments digits,
+# spiral, sine, feature-cross, activations, initialization, optimizers, learning-rate and
+# overfitting (`compare`; in float32 digits alone).
 GATES = {
+    # measured: 0 u, 0 u
     ("state", "loaded"): {"float64": EXACT, "float32": EXACT},
+    # measured: 27 u (initialization), 12 u (digits)
     ("activation", ""): {
         "float64": Gate(1e-12, "a few u for each layer; thousands would be a formula"),
         "float32": Gate(
             1e-5, "160 u: elementwise functions differ by up to 6 ulp each"
         ),
     },
+    # measured: 23 u (activations), 16 u (layer norm)
     ("output", ""): {
         "float64": Gate(1e-12, "as activations"),
         "float32": Gate(1e-5, "as activations"),
     },
+    # measured: 5 u, 7 u (layer norm, one example)
     ("loss", ""): {
         "float64": Gate(1e-12, "one sum over the outputs, relative to max(1, |loss|)"),
         "float32": Gate(1e-5, "one sum over the outputs, relative to max(1, |loss|)"),
     },
+    # measured: 27 u, 50 u (the bias of a tanh neuron)
     ("grad", ""): {
         "float64": Gate(64 * U["float64"], "64 u: 3-32 u is what summing costs"),
-        "float32": Gate(1e-5, "168 u: 3-32 u is what summing costs"),
+        "float32": Gate(1e-5, "168 u: 3-50 u is what summing costs"),
     },
+    # measured: 141 u, 169 u (the steepness of a logistic function)
     ("grad", "B=1"): {
         "float64": Gate(1e-10, "one example: p - y and 1 - h^2 may cancel, unaveraged"),
         "float32": Gate(1e-3, "one example: p - y and 1 - h^2 may cancel, unaveraged"),
     },
-    ("grad", "batch_norm"): {
+    # measured: 68 u (overfitting, batch norm), 123 u (layer norm)
+    ("grad", "normalized"): {
         "float64": Gate(
-            256 * U["float64"], "256 u: what is left after means are taken away"
+            256 * U["float64"], "256 u: what is left after a mean is taken"
         ),
-        "float32": Gate(1e-5, "168 u: what is left after means are taken away"),
+        "float32": Gate(3e-5, "503 u: what is left after a mean is taken away"),
     },
+    # measured: 464 u, 338 u (squared error)
     ("grad", "saturated"): {
         "float64": Gate(1e-10, "differences of +-800 cancel"),
         "float32": Gate(1e-3, "differences of +-800 cancel"),
     },
+    # measured: 59 u, 103 u (digits, from its own trained weights)
     ("grad", "given"): {
         "float64": Gate(1e-10, "a user's weights: near an optimum p - y cancels"),
         "float32": Gate(1e-3, "a user's weights: near an optimum p - y cancels"),
     },
+    # measured: 14 u, 21 u (Adam with weight decay)
     ("state", "50 updates"): {
         "float64": Gate(1e-12, "per row: each update rounds m and v by 1-2 u"),
-        "float32": Gate(1e-5, "per row: 50 updates of 1-2 u, measured to 15 u"),
+        "float32": Gate(1e-5, "per row: 50 updates of 1-2 u"),
     },
+    # measured: 398 u (sine), 20 u (RMSprop with weight decay)
     ("state", ""): {
         "float64": Gate(1e-10, "as the weights that the moments follow"),
         "float32": Gate(1e-5, "as the weights that the moments follow"),
     },
+    # measured: 4,002 u, 105 u (layer norm)
     ("curve", ""): {
         "float64": Gate(1e-10, "training amplifies u, by less than 10^6 here"),
         "float32": Gate(1e-5, "gated for 30 steps only"),
     },
+    # measured: 11,351 u (spiral), 71 u (a tanh neuron)
     ("trained", ""): {
         "float64": Gate(1e-10, "training amplifies u, by less than 10^6 here"),
         "float32": Gate(1e-5, "gated for 30 steps only"),
     },
+    # measured: 14,102 u (spiral), and no decision differed
     ("prediction", ""): {
         "float64": Gate(1e-9, "a decision may differ only within ten times the 1e-10"),
         "float32": REPORTED,
@@ -98,7 +115,7 @@ GATES = {
 
 
 # a looser gate carries the divergence that explains it: docs/divergences.md
-OPTAX_FLOAT32 = Gate(
+OPTAX_FLOAT32 = Gate(  # measured: 509 u (mlp, relu-adam)
     1e-4, "N01: optax forms 1 - beta2^t in float32, which keeps 14 of 24 bits at t = 1"
 )
 _MOVED_BY_OPTIMIZER = ("state", "curve", "trained")
@@ -128,8 +145,9 @@ def gate(quantity: str, tensor: str, point: str, case: Case, where: Where) -> Ga
         case.recipe
     ):
         return UNUSED
-    if quantity == "grad" and "batch_norm" in layers and point != "B=1":
-        return GATES["grad", "batch_norm"][dtype]
+    normalized = not layers.isdisjoint(("batch_norm", "layer_norm"))
+    if quantity == "grad" and normalized and point != "B=1":
+        return GATES["grad", "normalized"][dtype]
     if quantity == "grad" and case.dataset == "saturated":
         return GATES["grad", "saturated"][dtype]
     if quantity == "grad" and case.given:

@@ -1,8 +1,7 @@
 """What one implementation does with one case, written down: the transcript.
 
-A transcript is a flat dict of arrays. A key is ``<quantity>/<tensor>[@<point>]``, for
-example ``grad/W_1@upstream``; the quantities are those of parity.csv, and ``meta/...``
-is what is not compared. The same code runs in every worker.
+A transcript is a flat dict of arrays, by the keys of `nn_parity.keys`. The same code runs
+in every worker.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import numpy as np
 
 from nn_parity import batches, inputs, metrics, registry, schedules
 from nn_parity.inputs import Inputs
+from nn_parity.keys import Key
 from nn_parity.protocol import Adapter, Case, Params, Recipe
 
 Transcript = dict[str, np.ndarray]
@@ -61,7 +61,7 @@ def initial_weights(adapter: Adapter, case: Case) -> Transcript:
     out: Transcript = {}
     for seed in case.seeds:
         given = inputs.of(case, seed=seed)
-        point = "" if seed == case.seeds[0] else f"@seed={seed}"
+        point = "" if seed == case.seeds[0] else f"seed={seed}"
         adapter.load(given.params, given.state)
         params, state = adapter.export()
         out |= _named("state/loaded", params | state, point)
@@ -71,12 +71,12 @@ def initial_weights(adapter: Adapter, case: Case) -> Transcript:
         batch = {name: a[rows] for name, a in given.train.items()}
         noise = inputs.noise(case, len(rows), epoch=0)
         out |= one_pass(adapter, batch, noise, point)
-        shape = out[f"output/prediction{point}"].shape
+        shape = out[Key("output", "prediction", point).text].shape
         out |= upstream_gradients(adapter, case, batch | noise, seed, point, shape)
     if case.trains and registry.spec(case.network).one_example(case.recipe):
         # the last one: a truth table begins with 0 0
         one, noise = ({n: a[-1:] for n, a in d.items()} for d in (batch, noise))
-        out |= one_pass(adapter, one, noise, "@B=1")
+        out |= one_pass(adapter, one, noise, "B=1")
     return out
 
 
@@ -107,7 +107,7 @@ def upstream_gradients(
     whole = case.dataset == "integers"
     upstream = batches.upstream(shape, seed=seed, whole=whole)
     _, grads = adapter.losses_and_grads(batch, upstream=upstream)
-    return _named("grad", grads, f"@upstream{point}")
+    return _named("grad", grads, "@".join(filter(None, ("upstream", point))))
 
 
 def optimizer_tier(adapter: Adapter, case: Case, given: Inputs) -> Transcript:
@@ -119,7 +119,7 @@ def optimizer_tier(adapter: Adapter, case: Case, given: Inputs) -> Transcript:
         adapter.update(grads, lr=batches.recorded_rate(k, case.recipe["lr"]))
         for name, value in (adapter.optimizer_state() | adapter.export()[0]).items():
             history[name].append(value)
-    return _named("state", {n: np.stack(v) for n, v in history.items()}, "@50 updates")
+    return _named("state", {n: np.stack(v) for n, v in history.items()}, "50 updates")
 
 
 def epochs_of_both_kinds(adapter: Adapter, case: Case, given: Inputs) -> Transcript:
@@ -135,9 +135,9 @@ def epochs_of_both_kinds(adapter: Adapter, case: Case, given: Inputs) -> Transcr
                 given.train, order, noise, case.recipe["lr"], variant=variant
             )
             if variant == "lean":
-                out |= _named("curve", losses, f"@lean epoch {epoch}")
+                out |= _named("curve", losses, f"lean epoch {epoch}")
         params, state = adapter.export()
-        out |= _named("trained", params | state, f"@{variant} epochs")
+        out |= _named("trained", params | state, f"{variant} epochs")
     return out
 
 
@@ -153,7 +153,7 @@ def first_steps(adapter: Adapter, case: Case, given: Inputs, steps: int) -> Tran
         for name, value in losses.items():
             curve.setdefault(name, []).append(value)
     params, state = adapter.export()
-    point = f"@{steps} steps"
+    point = f"{steps} steps"
     out = _named("curve", {n: np.array(v) for n, v in curve.items()}, point)
     out |= _named("trained", params | state, point)
     out |= _named("state", adapter.optimizer_state(), point)
@@ -170,7 +170,7 @@ def whole_training(adapter: Adapter, case: Case, given: Inputs, say: Say) -> Tra
     loss, trains = case.recipe["loss"], bool(case.recipe["epochs"])
     if trains:
         params, state = adapter.export()
-        out |= _named("trained", params | state, "@end")
+        out |= _named("trained", params | state, "end")
         prediction = predict(adapter, given.train)
         out["meta/train_loss"] = np.array(
             metrics.loss(loss, prediction, given.train["y"])
@@ -229,7 +229,7 @@ def train(adapter: Adapter, case: Case, given: Inputs, say: Say) -> Transcript:
     if held_back is not None:
         adapter.load(*best)
     observed = {name: np.array(losses) for name, losses in watched.items() if losses}
-    return _named("curve", observed, "@end") | {
+    return _named("curve", observed, "end") | {
         "curve/loss@end": np.array(curve),
         "meta/epoch_losses": np.array(per_epoch),
         "meta/epoch_seconds": np.array(seconds),
@@ -286,7 +286,7 @@ def first_batches(
 
 
 def _named(quantity: str, arrays: Any, point: str) -> Transcript:
-    return {f"{quantity}/{n}{point}": np.asarray(a) for n, a in arrays.items()}
+    return {Key(quantity, n, point).text: np.asarray(a) for n, a in arrays.items()}
 
 
 __all__ = ["Params", "Transcript", "first_batches", "predict", "record"]

@@ -8,6 +8,7 @@ file descriptor 1 is turned over to the log before anything else is imported.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -50,10 +51,11 @@ class Host:
             try:
                 transcript = transcripts.record(case, self.framework, self.dtype, say)
             except Exception as error:  # the other cases are not to suffer for it
-                if _out_of_memory(error):
+                status, text = _judged(error)
+                if status != "crashed":
                     raise
                 traceback.print_exc()
-                transcript = {"meta/failed": np.array(_one_line(error))}
+                transcript = {"meta/failed": np.array(text)}
             arrays |= {f"{case.name}:{key}": a for key, a in transcript.items()}
         path = Path(job["out"])
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,20 +108,26 @@ class Host:
         try:
             result = getattr(self, job["op"])(job)
         except (Exception, SystemExit) as error:  # a broken import may raise SystemExit
-            traceback.print_exc()
-            status = "oom" if _out_of_memory(error) else "crashed"
-            self.answer("error", status=status, text=_one_line(error))
+            with contextlib.suppress(OSError):  # the log lies on the same full disk
+                traceback.print_exc()
+            status, text = _judged(error)
+            self.answer("error", status=status, text=text)
         else:
             self.answer("done", rss_mib=_peak_rss_mib(), **result)
 
 
-def _out_of_memory(error: BaseException) -> bool:
-    text = _one_line(error)
-    return isinstance(error, MemoryError) or any(m in text for m in OUT_OF_MEMORY)
+def _judged(error: BaseException) -> tuple[str, str]:
+    """Return status and reason of the row that an error becomes."""
+    from nn_parity import files
 
-
-def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+    cause = error.__cause__ or error  # a refusal to write says which error it was
+    if isinstance(cause, OSError) and cause.errno in files.FULL:
+        return "disk full", f"disk full: {cause.strerror}; free space or choose --out"
+    text = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+    out_of_memory = any(mark in text for mark in OUT_OF_MEMORY)
+    if isinstance(error, MemoryError) or out_of_memory:
+        return "oom", text
+    return "crashed", text
 
 
 def _peak_rss_mib() -> float:

@@ -19,6 +19,7 @@ def test_every_gated_row_passes(parity_run, network, framework, dtype):
         & (rows["dtype"] == dtype)
     ]
     assert len(rows) > 20
+    rows = rows[rows["why"] != tolerances.UNUSED.why]
     assert set(rows["status"]) == {"ok"}, rows[rows["status"] != "ok"][
         "reason"
     ].tolist()

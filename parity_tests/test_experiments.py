@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from nn_parity import compare, predict, recipes, registry
+from nn_parity import compare, inputs, predict, recipes, registry, transcripts
+from nn_parity.errors import Refusal
+from nn_parity.experiments import EXPERIMENTS
 from parity_tests.conftest import INSTALLED, mnist_folder, needs_mnist
 
 SMALL = ("binary-blitz", "logic-gates", "xor", "hiring", "learning-neuron")
@@ -214,3 +216,100 @@ def test_real_mnist_trains_by_data_folder(tmp_path):
     assert run.exit_code == 0
     assert (run.accuracy["test_accuracy"] > 0.9).all()
     assert (run.accuracy["n_test"] == 10_000).all()
+
+
+# -- one thing varied --------------------------------------------------------------------
+
+VARIED = {  # experiment -> (part, statement about its accuracy or loss in the end)
+    "feature-cross": ("hidden-layer", lambda row: row["test_accuracy"] > 0.95),
+    "spiral": ("2-16-16-1", lambda row: row["test_accuracy"] > 0.95),
+    "sine": ("8-units", lambda row: row["test_loss"] < 0.003),
+    "compression": ("one-layer", lambda row: row["test_accuracy"] > 0.9),
+    "initialization": ("zeros", lambda row: row["test_accuracy"] < 0.5),
+    "activations": ("relu", lambda row: row["test_accuracy"] > 0.9),
+    "optimizers": ("adam", lambda row: row["train_loss"] < 0.2),
+    "learning-rate": ("too-large", lambda row: row["train_loss"] > 1),
+    "overfitting": ("nothing", lambda row: row["train_loss"] < 0.05 < row["test_loss"]),
+}
+QUICK = ("feature-cross", "overfitting")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n if n in QUICK else pytest.param(n, marks=pytest.mark.thorough) for n in VARIED],
+)
+def test_parts_agree_to_the_end_and_show_what_the_experiment_is_about(name, tmp_path):
+    run = compare(
+        name, frameworks=INSTALLED, dtype="float64", speed=False, out=tmp_path / "run"
+    )
+    rows = run.parity
+    assert run.exit_code == 0, rows[rows["passed"] == False]["reason"].tolist()  # noqa: E712
+    curves = rows[(rows["quantity"] == "curve") & rows["tensor"].str.endswith("@end")]
+    assert (curves["error_rel"] <= 1e-10).all()
+    assert set(curves["part"]) == {part.label for part in EXPERIMENTS[name].parts}
+    part, holds = VARIED[name]
+    for _, row in run.accuracy[run.accuracy["part"] == part].iterrows():
+        assert holds(row), row
+    assert (tmp_path / "run" / "figures" / f"parts-{name}.svg").exists()
+
+
+@pytest.mark.parametrize("name", [n for n in EXPERIMENTS if not n.startswith("mnist")])
+def test_every_part_of_every_experiment_can_be_trained(name):
+    for case, _ in recipes.cases(name, changes={}, seed=0):
+        adapter = registry.build("scratch", case, dtype="float64")
+        given = inputs.of(case)
+        adapter.load(given.params, given.state)
+        rows = inputs.batch_rows(case, len(given.train["x"]))
+        noise = inputs.noise(case, len(rows), epoch=0)
+        batch = {key: a[rows] for key, a in given.train.items()} | noise
+        losses, grads = adapter.losses_and_grads(batch)
+        assert np.isfinite(losses["loss"])
+        assert grads.keys() >= given.params.keys()
+
+
+def test_early_stopping_waits_as_long_as_it_says_and_returns_to_the_best_weights():
+    changes = {"patience": 3, "epochs": 60, "lr": 0.02}
+    case = recipes.chosen_part(
+        recipes.cases("overfitting", changes=changes, seed=0), "nothing"
+    )[0]
+    adapter, given = registry.build("scratch", case, dtype="float64"), inputs.of(case)
+    adapter.load(given.params, given.state)
+    out = transcripts.train(adapter, case, given, lambda text: None)
+    watched = out["curve/validation@end"]
+    best = int(watched.argmin())
+    assert len(watched) == best + 1 + 3 < 60
+    n = len(given.train["x"]) - len(given.train["x"]) // 5
+    held_back = {key: a[n:] for key, a in given.train.items()}
+    prediction = transcripts.predict(adapter, held_back)
+    from nn_parity import metrics
+
+    again = metrics.loss(case.recipe["loss"], prediction, held_back["y"])
+    assert again == watched[best]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "code"),
+    [
+        ("learning-rate", {"hidden": "4"}, "E005"),  # every part is a neuron
+        ("digits", {"rho": "0.9"}, "E008"),  # sgd has none
+        ("digits", {"dropout": "0.5"}, "E005"),  # the plain mlp has no such layer
+        ("overfitting", {"augment": "rotate"}, "E006"),
+        ("digits", {"schedule": "step(2)"}, "E006"),
+        ("digits", {"activation": "leaky_relu"}, "E006"),
+        ("digits", {"clip_norm": "1", "clip_value": "1"}, "E008"),
+    ],
+)
+def test_a_setting_that_nothing_reads_or_that_makes_no_sense_is_refused(
+    name, changes, code
+):
+    with pytest.raises(Refusal, match=code):
+        recipes.cases(name, changes=changes, seed=0)
+
+
+def test_a_setting_that_one_part_reads_is_taken():
+    cases = {
+        case.label: case.recipe
+        for case, _ in recipes.cases("optimizers", changes={"mu": "0.8"}, seed=0)
+    }
+    assert cases["momentum"]["optimizer"]["mu"] == 0.8
+    assert "mu" not in cases["sgd"]["optimizer"]

@@ -64,6 +64,7 @@ SMALL += ["--dtype", "float64", "--epochs", "2", "--no-speed", "--out", "run"]
         ("raise RuntimeError('broken here')", "crashed", "broken here", 1),
         ("raise SystemExit('no CPU')", "crashed", "SystemExit", 1),
         ("raise MemoryError('array too large')", "oom", "MemoryError", 5),
+        ("raise OSError(28, 'No space left')", "disk full", "disk full", 5),
         ("import time; time.sleep(999)", "timeout", "no answer within 20 s", 5),
     ],
 )
@@ -88,6 +89,28 @@ def test_a_worker_that_fails_in_one_network_does_the_next(
     }
     assert done.returncode == code
     assert word in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file size limit on Windows")
+def test_a_disk_that_fills_up_keeps_what_is_finished(tmp_path):
+    """R05 in a worker, its log on the same disk: the real system calls fail."""
+    full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+    old = "from jax_impl import losses\n"
+    root = copy(tmp_path, "jax_impl/mlp.py", old, f"{old}{full}")
+    neuron_first = [a for a in SMALL if a != "binary-blitz"]
+    neuron_first.insert(1, "binary-blitz")
+    done = command(root, *neuron_first)
+    rows = read(root)
+    jax = rows[rows["framework"] == "jax"]
+    finished, failed = jax["network"] == "neuron", jax["network"] == "mlp"
+    assert set(jax[finished]["status"]) == {"ok"}
+    assert set(jax[failed]["status"]) == {"disk full"}
+    assert jax[failed]["reason"].str.startswith("disk full: ").all()
+    assert set(rows[rows["framework"] == "scratch"]["status"]) == {"ok"}
+    assert done.returncode == 5
+    assert "disk full" in done.stdout
+    written = [p.name for p in (root / "run" / "transcripts").rglob("jax/*")]
+    assert written == ["neuron.npz"]  # and nothing half-written beside it
 
 
 def test_a_library_that_prints_to_standard_output_disturbs_nothing(tmp_path):
@@ -167,8 +190,9 @@ def test_workers_end_with_their_parent(tmp_path):
 def test_an_interrupted_run_goes_on_where_it_was(tmp_path, number):
     """Killed while jax trains: with --resume, scratch is not repeated."""
     old = "def forward(params, batch, recipe, *, train):\n"
-    slow = f"{old}    import time; time.sleep(999)\n"
+    slow = f"{old}    import os, time; os.path.exists('slow') and time.sleep(999)\n"
     root = copy(tmp_path, "jax_impl/mlp.py", old, slow)
+    (root / "slow").touch()
     small = [a for a in SMALL if a not in ("xor", "binary-blitz")]
     parent = subprocess.Popen(
         [sys.executable, "-m", "nn_parity", *small],
@@ -188,12 +212,17 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path, number):
     if number != signal.SIGKILL:
         assert parent.returncode == 130
         assert "Traceback" not in said
+        assert said.endswith("interrupted: --resume --out DIR goes on with the run\n")
     assert not (root / "run" / "parity.csv").exists()
 
+    (root / "slow").unlink()
     path = root / "jax_impl" / "mlp.py"
-    path.write_text(
-        path.read_text(encoding="utf-8").replace(slow, old), encoding="utf-8"
-    )
+    source = path.read_text(encoding="utf-8")
+    path.write_text(source + "# changed\n", encoding="utf-8")
+    changed = command(root, *small, "--resume")
+    assert changed.returncode == 2
+    assert "other code" in changed.stderr
+    path.write_text(source, encoding="utf-8")
     other = command(root, *small, "--resume", "--seed", 5)
     assert other.returncode == 2
     assert "other cases" in other.stderr
@@ -201,6 +230,29 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path, number):
     assert finished.returncode == 0, finished.stderr
     assert done.stat().st_mtime_ns == stamp
     assert set(read(root)["status"]) == {"ok"}
+
+
+def test_only_an_interrupted_comparison_can_go_on(tmp_path):
+    old = "def forward(params, batch, recipe, *, train):\n"
+    root = copy(
+        tmp_path, "jax_impl/mlp.py", old, f"{old}    import time; time.sleep(999)\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-m", "nn_parity", "parity", "mlp", "--out", "run"]
+        + ["--frameworks", "scratch,jax", "--dtype", "float64"],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 60
+    while not (root / "run" / "logs").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    parent.send_signal(signal.SIGINT)
+    _, said = parent.communicate(timeout=30)
+    assert parent.returncode == 130
+    assert said.endswith("interrupted\n")
 
 
 def test_divergence_is_a_row_that_says_at_which_step(tmp_path):

@@ -73,6 +73,22 @@ def loss_without_scratch():
     return figures.loss_curves(curves, title="alone", gate=1e-10, gated_steps=None)
 
 
+@functools.cache
+def parts_eleven():
+    """As many parts as `activations` has, some ending early, one at exactly zero."""
+    epochs = np.arange(1, 31)
+    losses = {f"part-{k}": 2.3 * np.exp(-epochs / (3 + 4 * k)) for k in range(11)}
+    losses["part-3"] = losses["part-3"][:12]
+    losses["part-5"] = np.append(losses["part-5"][:-1], 0)
+    return figures.compared_trainings(losses, {}, title="eleven")
+
+
+@functools.cache
+def parts_watched():
+    curves = {f: run(60)["scratch"] * scale for f, scale in (("l1", 1), ("none", 0.3))}
+    return figures.compared_trainings(curves, curves, title="watched")
+
+
 def labels():
     rng = np.random.default_rng(1)
     truth = rng.integers(0, 10, 360)
@@ -248,6 +264,8 @@ ALL = (
     loss_broken,
     loss_epochs,
     loss_without_scratch,
+    parts_eleven,
+    parts_watched,
     confusion,
     confusion_words,
     weights,
@@ -313,7 +331,9 @@ def test_words_are_large_do_not_collide_and_stay_on_the_page(draw):
         assert not a.padded(-1).overlaps(b.padded(-1)), (one, other)
 
 
-@pytest.mark.parametrize("draw", [loss_float32, weights_few, region, diagram, fit])
+@pytest.mark.parametrize(
+    "draw", [loss_float32, weights_few, region, diagram, fit, parts_watched]
+)
 def test_both_files_repeat_to_the_byte(draw, tmp_path):
     figure = draw()
     first = [path.read_bytes() for path in figures.save(figure, tmp_path / "a.b")]
@@ -485,6 +505,31 @@ def test_a_difference_after_the_gated_steps_is_not_over_the_gate():
             curves, title="late", gate=1e-10, gated_steps=gated
         )
         assert ("torch (over the gate)" in texts(figure)) is words_
+
+
+def test_every_part_has_a_look_of_its_own_and_every_value_is_drawn():
+    (ax,) = parts_eleven().axes
+    drawn = [line for line in ax.lines if len(line.get_xdata()) >= 12]
+    looks_used = {(line.get_color(), line.get_marker()) for line in drawn}
+    assert len(drawn) == len(looks_used) == 11
+    assert sorted(len(line.get_xdata()) for line in drawn) == [12] + [30] * 10
+    assert min(line.get_ydata().min() for line in drawn) == 1e-12  # stands for zero
+    assert {text.get_text() for text in ax.texts} == {f"part-{k}" for k in range(11)}
+
+
+def test_what_is_watched_has_a_panel_with_the_same_axis():
+    first, second = parts_watched().axes
+    assert first.get_ylim() == second.get_ylim()
+    assert (first.get_title(loc="left"), second.get_title(loc="left")) == (
+        "training loss",
+        "test loss",
+    )
+
+
+@pytest.mark.parametrize("losses", [{}, {"a": []}])
+def test_parts_without_an_epoch_are_refused(losses):
+    with pytest.raises(ValueError, match="expected an epoch"):
+        figures.compared_trainings(losses, {}, title="none")
 
 
 @pytest.mark.parametrize("curves", [{}, {"scratch": []}, {"scratch": [[1.0]]}])

@@ -1,6 +1,9 @@
 """The comparison itself can fail: each way of being wrong turns a row red."""
 
+import ast
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,6 +92,16 @@ def test_the_failure_line_names_tensor_index_values_error_and_gate():
     for part in ("W_1[2, 3]", f"{want:.17g}", f"{want + 1e-6:.17g}", "error", "gate"):
         assert part in row["reason"]
     assert row["status"] == "failed"
+
+
+def test_each_gate_stands_beside_the_largest_error_measured():
+    source = Path(tolerances.__file__).read_text(encoding="utf-8")
+    beside = re.findall(r"# measured: (.+)\n    \((.+)\): {", source)
+    assert [ast.literal_eval(f"({key})") for _, key in beside] == list(tolerances.GATES)
+    for errors, key in beside:
+        in_float64 = float(errors.partition(" u")[0].replace(",", ""))
+        gate = tolerances.GATES[ast.literal_eval(f"({key})")]["float64"]
+        assert in_float64 * tolerances.U["float64"] <= gate.value
 
 
 def test_a_gradient_gate_counts_roundoff_units():

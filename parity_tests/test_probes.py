@@ -7,7 +7,7 @@ padding: masks.
 import numpy as np
 import pytest
 
-from parity_tests.conftest import OTHERS
+from parity_tests.conftest import OTHERS, python
 from parity_tests.probes.record import PROBES, data
 
 U = {"float64": 2.0**-53, "float32": 2.0**-24}
@@ -74,6 +74,36 @@ def test_rows_of_repeated_ids_add_and_unused_ones_stay_zero(probes, framework):
     moved = np.flatnonzero(np.abs(taken[f"{at}grads loss/E"]).max(axis=1))
     assert set(moved.tolist()) == used
     assert used < set(range(PROBES["tokens"][0]["V"]))
+
+
+TWO_OF_ONE = """
+from types import SimpleNamespace
+import numpy as np
+from keras_impl.adapter import Adapter
+from parity_tests.probes.keras import players
+from parity_tests.probes.record import PROBES, data
+
+roles = {"one": (("C_",), players.critic_loss, "critic_optimizer"),
+         "two": (("C_",), players.generator_loss, "generator_optimizer")}
+network = SimpleNamespace(**vars(players) | {"PLAYERS": roles})
+sizes, recipe = PROBES["players"]
+adapter = Adapter(network, sizes, recipe | {"batch_size": 3}, dtype="float64")
+shapes = adapter.map.shapes(adapter.parameters)
+adapter.load({name: np.full(shape, 0.25) for name, shape in shapes.items()}, {})
+examples, noise = data("players", sizes)
+for player in roles:
+    losses, grads = adapter.losses_and_grads(examples | noise, player=player)
+    assert list(losses) == [player], losses
+adapter.update(grads, lr=0.1)
+state = adapter.optimizer_state()
+assert [int(state[f"t/{player}"]) for player in roles] == [1, 1], state
+"""
+
+
+@pytest.mark.skipif("keras" not in OTHERS, reason="keras is not installed")
+def test_players_that_share_parameters_are_not_confused_in_keras():
+    """Its graphs are compiled once and looked up by what they are of."""
+    python(["-c", TWO_OF_ONE])
 
 
 @pytest.mark.parametrize("framework", ["scratch", *OTHERS])

@@ -169,6 +169,25 @@ def test_extreme_numbers_survive(tmp_path, suffix):
     assert state == {}
 
 
+def test_a_kernel_of_four_axes_survives(tmp_path, suffix):
+    """A convolution's kernel: height, width, channels in, channels out, all different."""
+    kernel = np.random.default_rng(0).normal(size=(3, 2, 4, 5))
+    options = {"network": "cnn", "sizes": {"H": 3}, "origin": {}}
+    path = weight_files.write(tmp_path / f"w{suffix}", {"K": kernel}, {}, **options)
+    of = {"network": "cnn", "dtype": "float64"}
+    params, _, manifest = weight_files.read(path, expected={"K": kernel.shape}, **of)
+    assert params["K"].shape == kernel.shape
+    assert params["K"].tobytes() == kernel.tobytes()
+    assert manifest["notes"] == []
+    assert any("K (3, 2, 4, 5) float64" in line for line in weight_files.check(path))
+    other = {"expected": {"K": (5, 4, 3, 2)}, **of}  # torch's order of axes
+    refused("E101", "(3, 2, 4, 5)", "(5, 4, 3, 2)", of=weight_files.read)(path, **other)
+    turned = kernel.transpose(3, 2, 0, 1)  # written as it lies in memory elsewhere
+    again = weight_files.write(tmp_path / f"t{suffix}", {"K": turned}, {}, **options)
+    params, _, _ = weight_files.read(again, expected={"K": turned.shape}, **of)
+    assert np.array_equal(params["K"], turned)
+
+
 def test_equal_weights_give_equal_bytes(tmp_path, suffix):
     first, second = write(tmp_path / f"a{suffix}"), write(tmp_path / f"b{suffix}")
     assert first.read_bytes() == second.read_bytes()

@@ -32,6 +32,7 @@ _SIZES = {
     "feature-crossed": "200 + 100 rows of 3",
     "spiral": "200 + 100 rows of 2",
     "sine": "80 + 80 rows of 1",
+    "point-pairs": "5 + 20 rows of 2x3",
 }
 
 

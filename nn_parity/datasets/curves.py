@@ -1,4 +1,4 @@
-"""Data that one straight line cannot split, and a curve to be approximated.
+"""Data that one straight line cannot split, and functions to be approximated.
 
 Points are rounded to multiples of 2^-12, so that no machine's sine changes a bit of them.
 """
@@ -13,7 +13,7 @@ GRID = 2.0**12
 
 
 def load(name: str) -> Dataset:
-    """Return one of `NAMES`; x is (N, D) float32 and y is (N, 1) float64."""
+    """Return one of `NAMES`; x is (N, ...) float32 and y is (N, 1) float64."""
     return _CURVES[name]()
 
 
@@ -85,10 +85,26 @@ def _sine() -> Dataset:
     )
 
 
+def _point_pairs() -> Dataset:
+    rng = np.random.default_rng([0, *b"point-pairs"])
+    x = _rounded(rng.uniform(0, 2, (25, 2, 3)))
+    y = _rounded(np.sin(x @ np.array([1.0, 2.0, -1.0])).sum(axis=1))
+    return _split_in_two(
+        "point-pairs",
+        x,
+        y,
+        20,
+        "an example is two points of three coordinates a, b, c between 0 and 2, and y "
+        "is the sum of sin(a + 2b - c) over both; 5 to learn from, 20 to test. So few "
+        "that their Jacobians can be printed.",
+    )
+
+
 _CURVES: dict[str, Callable[[], Dataset]] = {
     "feature-cross": _feature_cross(product=False),
     "feature-crossed": _feature_cross(product=True),
     "spiral": _spiral,
     "sine": _sine,
+    "point-pairs": _point_pairs,
 }
 NAMES = tuple(_CURVES)

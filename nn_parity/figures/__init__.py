@@ -10,6 +10,7 @@ from nn_parity.figures.confusion import confusion_matrix
 from nn_parity.figures.curves import loss_curves
 from nn_parity.figures.diagram import network_diagram
 from nn_parity.figures.fit import line_fit
+from nn_parity.figures.jacobians import jacobian_table
 from nn_parity.figures.parts import compared_trainings
 from nn_parity.figures.pictures import first_layer_weights, misclassified
 from nn_parity.figures.region import decision_region
@@ -20,6 +21,7 @@ __all__ = [
     "confusion_matrix",
     "decision_region",
     "first_layer_weights",
+    "jacobian_table",
     "line_fit",
     "loss_curves",
     "misclassified",
