@@ -75,8 +75,8 @@ def initial_weights(adapter: Adapter, case: Case) -> Transcript:
         out |= upstream_gradients(adapter, case, batch | noise, seed, point, shape)
     if case.trains and registry.spec(case.network).one_example(case.recipe):
         # the last one: a truth table begins with 0 0
-        one, noise = ({n: a[-1:] for n, a in d.items()} for d in (batch, noise))
-        out |= one_pass(adapter, one, noise, "B=1")
+        one = {name: a[-1:] for name, a in (batch | noise).items()}
+        out |= backward(adapter, one, "B=1")
     return out
 
 
@@ -90,8 +90,13 @@ def one_pass(
     outputs = adapter.forward(batch, train=False)
     out = _named("output", {"prediction": outputs.pop("prediction")}, point)
     out |= _named("activation", outputs, point)
-    losses, grads = adapter.losses_and_grads(batch | noise)
-    out |= _named("loss", {name: np.array(v) for name, v in losses.items()}, point)
+    return out | backward(adapter, batch | noise, point)
+
+
+def backward(adapter: Adapter, batch: dict[str, np.ndarray], point: str) -> Transcript:
+    """Loss and gradients of one batch."""
+    losses, grads = adapter.losses_and_grads(batch)
+    out = _named("loss", {name: np.array(v) for name, v in losses.items()}, point)
     return out | _named("grad", grads, point)
 
 

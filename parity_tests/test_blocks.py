@@ -1100,6 +1100,7 @@ def gate(key, framework, dtype):
     return 1e-4 / U[dtype] if optax else 64  # worst: 7.8 u in float64, 8.9 u in float32
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("framework", OTHERS)
 def test_blocks_agree_with_scratch(blocks, framework, dtype):
@@ -1126,6 +1127,7 @@ def floor(key):
     return 1.0 if structural_zero else 0.0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("framework", OTHERS)
 def test_optimizers_agree_with_scratch(blocks, framework, dtype):
