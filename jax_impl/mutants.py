@@ -221,4 +221,10 @@ MUTANTS = (
         'if "clips" in self.recipe:',
         "gradients are never clipped",
     ),
+    (
+        "jacobians.py",
+        'nine["dp_dX"].mT',
+        'nine["dp_dX"].T',
+        "all axes are reversed where the last two should be swapped",
+    ),
 )

@@ -163,4 +163,10 @@ MUTANTS = (
         "",
         "fit forgets the penalty",
     ),
+    (
+        "jacobians.py",
+        'ops.transpose(nine["de_dX"])',
+        'nine["de_dX"]',
+        "de/dX is left in the frameworks' layout and called the course's",
+    ),
 )

@@ -353,7 +353,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "point-pairs",
             hidden=(4,),
             loss="squared_error",
-            lr=0.02,
+            lr=0.05,
             batch_size=5,
             epochs=400,
         ),

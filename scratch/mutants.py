@@ -115,4 +115,6 @@ MUTANTS = (
      "gradients are never clipped"),
     ("sequential.py", "{\"dropout\": f\"mask_{l}\",", "{\"dropout\": \"mask_1\",",
      "every dropout looks for the first one's mask"),
+    ("jacobians.py", "dz = s * v * dtanh(h)", "dz = s * v * h",
+     "a Jacobian with the function where its derivative belongs"),
 )

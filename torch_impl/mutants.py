@@ -202,4 +202,10 @@ MUTANTS = (
         '"dropout": f"mask_{l - 1}"',
         "a mask goes by the number of another layer: none is found, nothing is dropped",
     ),
+    (
+        "jacobians.py",
+        "argnums=(0, 1, 2)",
+        "argnums=(0, 2, 1)",
+        "the derivative by the matrix goes by the name of the vector's",
+    ),
 )

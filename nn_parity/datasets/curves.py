@@ -88,14 +88,14 @@ def _sine() -> Dataset:
 def _point_pairs() -> Dataset:
     rng = np.random.default_rng([0, *b"point-pairs"])
     x = _rounded(rng.uniform(0, 2, (25, 2, 3)))
-    y = _rounded(np.sin(x @ np.array([1.0, 2.0, -1.0])).sum(axis=1))
+    y = _rounded(np.sin(x @ np.array([1.0, 2.0, -1.0])).mean(axis=1))
     return _split_in_two(
         "point-pairs",
         x,
         y,
         20,
         "an example is two points of three coordinates a, b, c between 0 and 2, and y "
-        "is the sum of sin(a + 2b - c) over both; 5 to learn from, 20 to test. So few "
+        "is the mean of sin(a + 2b - c) over both; 5 to learn from, 20 to test. So few "
         "that their Jacobians can be printed.",
     )
 

@@ -103,5 +103,5 @@ BUNDLED_SHA256: Mapping[str, str] = {
     ),
     "spiral": ("bc90e8d983296dc88e44b6ea975413be8d57cb51b93b460c2ffdca1212821c3d"),
     "sine": ("ee8e2a7155567e76b3a3c356d599a1bcb77f4369189c121ae9dcf8f401141556"),
-    "point-pairs": ("0e77ec55d8508442e7a63578722857cd7cf302053a3ad5065b65affee3c0c282"),
+    "point-pairs": ("b4c0175f6707cb1af049b211d2b255fcd3001492f4bb1397b9d608c03d83b9b4"),
 }
