@@ -229,9 +229,10 @@ VARIED = {  # experiment -> (part, statement about its accuracy or loss in the e
     "activations": ("relu", lambda row: row["test_accuracy"] > 0.9),
     "optimizers": ("adam", lambda row: row["train_loss"] < 0.2),
     "learning-rate": ("too-large", lambda row: row["train_loss"] > 1),
+    "jacobians": ("", lambda row: row["train_loss"] < 0.1),
     "overfitting": ("nothing", lambda row: row["train_loss"] < 0.05 < row["test_loss"]),
 }
-QUICK = ("feature-cross",)
+QUICK = ("feature-cross", "jacobians")
 
 
 @pytest.mark.parametrize(
@@ -250,7 +251,8 @@ def test_parts_agree_to_the_end_and_show_what_the_experiment_is_about(name, tmp_
     part, holds = VARIED[name]
     for _, row in run.accuracy[run.accuracy["part"] == part].iterrows():
         assert holds(row), row
-    assert (tmp_path / "run" / "figures" / f"parts-{name}.svg").exists()
+    figure = "jacobians-jacobians-float64" if part == "" else f"parts-{name}"
+    assert (tmp_path / "run" / "figures" / f"{figure}.svg").exists()
 
 
 @pytest.mark.parametrize("name", [n for n in EXPERIMENTS if not n.startswith("mnist")])

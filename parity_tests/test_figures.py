@@ -89,6 +89,24 @@ def parts_watched():
     return figures.compared_trainings(curves, curves, title="watched")
 
 
+def nine_shapes():
+    """Measured shapes of the nine derivatives, in the course's layout and a framework's."""
+    from nn_parity.figures.jacobians import COURSE, FRAMEWORKS
+
+    sizes = {"m": 5, "l": 2, "n": 4, "k": 3, "1": 1}
+    return tuple(
+        {name: tuple(sizes[axis] for axis in axes) for name, axes in layout.items()}
+        for layout in (COURSE, FRAMEWORKS)
+    )
+
+
+@functools.cache
+def jacobians():
+    course, framework = nine_shapes()
+    both = dict.fromkeys(FOUR, framework)
+    return figures.jacobian_table(course, both, title="nine derivatives")
+
+
 def labels():
     rng = np.random.default_rng(1)
     truth = rng.integers(0, 10, 360)
@@ -266,6 +284,7 @@ ALL = (
     loss_without_scratch,
     parts_eleven,
     parts_watched,
+    jacobians,
     confusion,
     confusion_words,
     weights,
@@ -505,6 +524,19 @@ def test_a_difference_after_the_gated_steps_is_not_over_the_gate():
             curves, title="late", gate=1e-10, gated_steps=gated
         )
         assert ("torch (over the gate)" in texts(figure)) is words_
+
+
+def test_the_table_of_derivatives_marks_three_cells_as_transposed():
+    said = texts(jacobians())
+    assert said.count("transposed") == said.count("the same") == 3
+    assert said.count("one axis of length 1") == 3
+
+
+def test_a_derivative_of_another_shape_is_refused():
+    course, framework = nine_shapes()
+    broken = framework | {"de_dX": (3, 4)}
+    with pytest.raises(ValueError, match="de_dX"):
+        figures.jacobian_table(course, {"torch": broken}, title="broken")
 
 
 def test_every_part_has_a_look_of_its_own_and_every_value_is_drawn():
