@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nn_parity.datasets import Dataset
 
 TINY = 11  # examples of a random case: three batches of 3 and a ragged one of 2
-LOGITS = (60.0, -60.0, 800.0, -800.0, 0.0, 3.0)  # far beyond where e^z overflows
+LOGITS = (60.0, -60.0, 800.0, -800.0, 0.0, 21.0)  # far beyond where e^z overflows
 
 
 @dataclass(frozen=True)
