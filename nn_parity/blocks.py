@@ -149,7 +149,7 @@ def _penalties() -> Iterator[Case]:
         "l2": {"l2": 0.01},
         "l1 and l2": {"l1": 0.02, "l2": 0.005},
     }.items():
-        tiers = ("initial", "steps")
+        tiers = ("initial", "epochs", "steps")
         yield case(f"penalty {name}", layers, penalty=penalty, tiers=tiers)
     exact = (dense(4), {"name": "relu"}, dense(3))  # some weights are exactly zero
     yield _integers("penalty l1 and l2", exact, penalty={"l1": 0.5, "l2": 0.25})
