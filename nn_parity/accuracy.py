@@ -33,7 +33,7 @@ def row(
     loss = cell.case.recipe["loss"]
     fields |= {
         "test_loss": float(ours["meta/test_loss"]),
-        "n_test": len(prediction),
+        "n_test": prediction[..., 0].size,
         "status": "ok",
     }
     if "meta/train_loss" in ours:
@@ -42,7 +42,7 @@ def row(
         right = metrics.decisions(loss, prediction) == metrics.truths(
             loss, dataset.y_test
         )
-        low, high = interval(int(right.sum()), len(right))
+        low, high = interval(int(right.sum()), right.size)
         fields |= {
             "test_accuracy": float(right.mean()),
             "accuracy_lo": low,

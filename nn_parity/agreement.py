@@ -238,17 +238,17 @@ def _prediction(
 ) -> Row:
     """Decisions must be the same, except where the margin is below the gate."""
     loss = cell.case.recipe["loss"]
-    ours, theirs = (metrics.decisions(loss, p) for p in (got, want))
+    ours, theirs = (metrics.decisions(loss, p).ravel() for p in (got, want))
     differ = np.flatnonzero(ours != theirs)
     scale = float(np.abs(want).max()) or 1.0
-    margin = metrics.margins(loss, want)[differ] / scale
+    margin = metrics.margins(loss, want).ravel()[differ] / scale
     listed = ", ".join(
         f"{row} ({a} for {b}, margin {m:.1e})"
         for row, a, b, m in zip(
             differ[:20], ours[differ], theirs[differ], margin, strict=False
         )
     )
-    reason = f"{len(differ)} of {len(want)} decisions differ"
+    reason = f"{len(differ)} of {len(ours)} decisions differ"
     error = float(relative_error(key, got, want).max())
     fields = {
         "error_rel": error,

@@ -83,18 +83,14 @@ def _loaded(name: str, folder: str | None) -> Dataset:
 def _dataset(case: Case) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     data = _loaded(case.dataset, case.data)
     return (
-        {"x": arranged(case, data.x_train), "y": data.y_train},
-        {"x": arranged(case, data.x_test), "y": data.y_test},
+        arranged(case, data.x_train, data.y_train),
+        arranged(case, data.x_test, data.y_test),
     )
 
 
-def arranged(case: Case, x: np.ndarray) -> np.ndarray:
-    """Return examples as the network takes them: (N, T, D) rows of a picture, or (N, D)."""
-    sizes = case.sizes
-    if "shape" in sizes:
-        return x.reshape(len(x), *sizes["shape"])
-    shape = (sizes["T"], sizes["D"]) if "T" in sizes else (sizes["D"],)
-    return x.reshape(len(x), *shape)
+def arranged(case: Case, x: np.ndarray, y: np.ndarray | None = None) -> Params:
+    """Return a data set's examples as the network takes them; `Spec.arrange`."""
+    return registry.spec(case.network).arrange(case.sizes, x, y)
 
 
 def _random(spec: Spec, case: Case, seed: int, params: Params) -> dict[str, np.ndarray]:

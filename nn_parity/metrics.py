@@ -8,10 +8,14 @@ from nn_parity.batches import BINARY_LOSSES, INDEX_LOSSES
 
 
 def loss(name: str, prediction: np.ndarray, y: np.ndarray) -> float:
-    """Mean loss of predictions (N, K) in float64; names as in the recipes."""
+    """Mean loss of predictions (N, K), or of logits (N, T, V) and tokens (N, T), in float64.
+
+    Names are those of the recipes.
+    """
     from scipy.special import logsumexp
 
     p = prediction.astype(np.float64)
+    p, y = p.reshape(-1, p.shape[-1]), y.reshape(-1, *y.shape[prediction.ndim - 1 :])
     if name == "softmax_cross_entropy":
         return float((logsumexp(p, axis=1) - p[np.arange(len(y)), y]).mean())
     if name == "multiclass_hinge":
@@ -28,17 +32,17 @@ def loss(name: str, prediction: np.ndarray, y: np.ndarray) -> float:
 
 
 def decisions(name: str, prediction: np.ndarray) -> np.ndarray:
-    """Class of each prediction: the largest logit, or the side of one half."""
+    """Class of each prediction (or token): the largest logit, or the side of one half."""
     if name in INDEX_LOSSES:
-        return prediction.argmax(axis=1)
+        return prediction.argmax(axis=-1)
     return (prediction[:, 0] > _threshold(name)).astype(int)
 
 
 def margins(name: str, prediction: np.ndarray) -> np.ndarray:
     """How far each decision is from turning over, in units of the prediction."""
     if name in INDEX_LOSSES:
-        top = np.sort(prediction, axis=1)
-        return top[:, -1] - top[:, -2]
+        top = np.sort(prediction, axis=-1)
+        return top[..., -1] - top[..., -2]
     return np.abs(prediction[:, 0] - _threshold(name))
 
 

@@ -127,7 +127,7 @@ def _weighted(
 
 
 def _row(text: str | Sequence[float], case: Case, data: datasets.Dataset) -> np.ndarray:
-    test = inputs.arranged(case, data.x_test)
+    test = inputs.arranged(case, data.x_test)["x"]
     if isinstance(text, str) and text.startswith("test:"):
         number = text.removeprefix("test:")
         if not number.isdecimal() or int(number) >= len(test):

@@ -68,6 +68,20 @@ class Case:
         return asdict(self)
 
 
+def as_sized(sizes: Sizes, x: np.ndarray, y: np.ndarray | None) -> Params:
+    """Return a data set's examples as most networks take them.
+
+    "x" becomes (N, *shape), (N, T, D) or (N, D), whichever letters the sizes have; "y" is
+    left out where it is not known.
+    """
+    if "shape" in sizes:
+        shape = tuple(sizes["shape"])
+    else:
+        shape = (sizes["T"], sizes["D"]) if "T" in sizes else (sizes["D"],)
+    arrays = {"x": x.reshape(len(x), *shape)}
+    return arrays if y is None else arrays | {"y": y}
+
+
 @dataclass(frozen=True)
 class Spec:
     """What a network *is*, before any framework is chosen."""
@@ -78,6 +92,8 @@ class Spec:
     cases: tuple[Case, ...]  # tiny, pairwise different sizes, for `nn-parity parity`
     # what an experiment sets, and its data -> sizes and the network's part of the recipe
     resolve: Callable[[Mapping[str, Any], Dataset], tuple[Sizes, Recipe]]
+    # a data set's x and y (None: not known) -> all that the network consumes but noise
+    arrange: Callable[[Sizes, np.ndarray, np.ndarray | None], Params] = as_sized
     takes: tuple[str, ...] = ()  # which of settings.OF_SOME_NETWORKS it reads
     layered: bool = False  # W_1 b_1 W_2 ..., one activation a layer: it can be drawn
     state: Callable[[Sizes, Recipe], tuple[Param, ...]] = lambda sizes, recipe: ()

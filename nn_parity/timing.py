@@ -95,5 +95,5 @@ class Timer:
 
             return steps, STEPS, STEPS * B
         rows = np.resize(self.order, INFERENCE_BATCH)
-        batch = self.adapter.put({"x": self.rows["x"][rows]})
+        batch = self.adapter.put({n: a[rows] for n, a in self.rows.items()})
         return lambda: self.adapter.forward(batch, train=False), 1, len(rows)

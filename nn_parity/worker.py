@@ -83,7 +83,8 @@ class Host:
         adapter = registry.build(self.framework, case, dtype=self.dtype)
         params, state = inputs.initial(registry.spec(case.network), case, case.seeds[0])
         adapter.load(params, state)
-        outputs = adapter.forward({"x": np.array(job["x"])}, train=False)
+        given = inputs.arranged(case, np.array(job["x"]))
+        outputs = adapter.forward(given, train=False)
         return {"prediction": outputs["prediction"].tolist()}
 
     def trace(self, job: dict[str, Any]) -> dict[str, Any]:
