@@ -27,6 +27,8 @@ class Gate:
 EXACT = Gate(
     0.0, "only copies and whole numbers: nothing is rounded, so equal means =="
 )
+PADDING = "other padding"  # a point: the first batch with other values in its padding
+UNREAD = Gate(0.0, "padding is not read: what stands there changes nothing, under ==")
 UNUSED = Gate(
     None, "a batch norm above takes it away: rounding moves it, and no result needs it"
 )
@@ -134,6 +136,8 @@ def gate(quantity: str, tensor: str, point: str, case: Case, where: Where) -> Ga
         Framework and dtype.
     """
     framework, dtype = where
+    if point == PADDING:
+        return UNREAD
     if case.dataset == "integers":
         return EXACT
     if tensor.startswith("loaded/"):

@@ -16,6 +16,7 @@ from nn_parity import batches, inputs, metrics, registry, schedules
 from nn_parity.inputs import Inputs
 from nn_parity.keys import Key
 from nn_parity.protocol import Adapter, Case, Params, Recipe
+from nn_parity.tolerances import PADDING
 
 Transcript = dict[str, np.ndarray]
 Say = Callable[[str], None]
@@ -73,6 +74,8 @@ def initial_weights(adapter: Adapter, case: Case) -> Transcript:
         out |= one_pass(adapter, batch, noise, point)
         shape = out[Key("output", "prediction", point).text].shape
         out |= upstream_gradients(adapter, case, batch | noise, seed, point, shape)
+        if "mask" in batch and not point:
+            out |= one_pass(adapter, with_other_padding(batch), noise, PADDING)
     if case.trains and registry.spec(case.network).one_example(case.recipe):
         # the last one: a truth table begins with 0 0
         one = {name: a[-1:] for name, a in (batch | noise).items()}
@@ -91,6 +94,14 @@ def one_pass(
     out = _named("output", {"prediction": outputs.pop("prediction")}, point)
     out |= _named("activation", outputs, point)
     return out | backward(adapter, batch | noise, point)
+
+
+def with_other_padding(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the batch with other values (numbers, token ids) where its mask is 0."""
+    x, mask = batch["x"], batch["mask"]
+    other = x.max() + x.min() - x if x.dtype.kind in "iu" else 1000 + x
+    real = mask.reshape(*mask.shape, *[1] * (x.ndim - mask.ndim)) > 0
+    return batch | {"x": np.where(real, x, other)}
 
 
 def backward(adapter: Adapter, batch: dict[str, np.ndarray], point: str) -> Transcript:

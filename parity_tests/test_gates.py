@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nn_parity import agreement, registry, tolerances
+from nn_parity import agreement, registry, tolerances, transcripts
 from nn_parity.agreement import Cell
 
 CASE = registry.spec("mlp").cases[0]
@@ -194,3 +194,38 @@ def test_a_failure_line_says_what_extended_precision_finds():
     found = agreement.compare(Cell(CASE, "torch", "float64"), ours, reference() | exact)
     (row,) = agreement.failures(found)
     assert f"extended precision {exact['truth/grad/W_1'][2, 3]:.17g}" in row["reason"]
+
+
+def padded(**changed):
+    """A transcript with a second pass, whose padding holds other values."""
+    plain = {"grad/W_1": reference()["grad/W_1"], "loss/loss": np.array(1.5)}
+    other = {f"{key}@{tolerances.PADDING}": value for key, value in plain.items()}
+    return plain | other | changed
+
+
+def failed_padding(ours):
+    found = agreement.compare(Cell(CASE, "torch", "float64"), ours, padded())
+    return [r["tensor"] for r in agreement.failures(found)]
+
+
+def test_padding_that_reaches_a_result_fails_though_only_the_last_bit_differs():
+    assert failed_padding(padded()) == []
+    read = np.nextafter(reference()["grad/W_1"], 9)
+    assert failed_padding(padded(**{"grad/W_1@other padding": read})) == [
+        "W_1@other padding"
+    ]
+    # a framework is asked to agree with itself there, within rounding with the reference
+    both = padded(**{"grad/W_1": read, "grad/W_1@other padding": read})
+    assert failed_padding(both) == []
+
+
+def test_only_the_padding_of_the_second_pass_is_other():
+    mask = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+    numbers = np.arange(12.0).reshape(2, 3, 2)
+    for x in (numbers, np.array([[3, 1, 0], [5, 2, 2]])):
+        other = transcripts.with_other_padding({"x": x, "mask": mask})["x"]
+        real = (mask > 0) if x.ndim == 2 else np.repeat(mask[:, :, None] > 0, 2, axis=2)
+        assert (other[real] == x[real]).all()
+        assert (other[~real] != x[~real]).all()
+        assert other.dtype == x.dtype
+        assert x.dtype.kind == "f" or set(other.ravel()) <= set(range(6))
