@@ -70,7 +70,9 @@ def compare(cell: Cell, ours: Transcript, reference: Transcript) -> list[Row]:
             reason = f"{key.named} is missing in {lacking}"
             rows.append(_failed(cell, key, reason))
         elif key.point == tolerances.PADDING:  # compared with the framework itself
-            rows.append(_row(cell, key, got[key], got[key._replace(point="")], reference))
+            rows.append(
+                _row(cell, key, got[key], got[key._replace(point="")], reference)
+            )
         else:
             rows.append(_row(cell, key, got[key], want[key], reference))
     return rows + _diverged(cell, ours, reference)
