@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nn_parity import batches, inputs, metrics, registry, schedules
+from nn_parity import batches, extended, inputs, metrics, registry, schedules
 from nn_parity.inputs import Inputs
 from nn_parity.keys import Key
 from nn_parity.protocol import Adapter, Case, Params, Recipe
@@ -28,15 +28,15 @@ CHUNK = 1000  # examples evaluated at once
 def record(case: Case, framework: str, dtype: str, say: Say) -> Transcript:
     """Run one case in one framework and return everything that is compared.
 
-    scratch also records ``truth/...``: the same code in longdouble.
+    scratch also records ``truth/...``: the same code with more digits.
     """
     start = time.perf_counter()
     adapter = registry.build(framework, case, dtype=dtype)
     out = short_tiers(adapter, case, GATED_STEPS[dtype])
     if framework == "scratch":
-        truth = registry.build(framework, case, dtype="longdouble")
-        exact = short_tiers(truth, case, GATED_STEPS[dtype])
+        exact = short_tiers(extended.reference(case), case, GATED_STEPS[dtype])
         out |= {f"truth/{k}": v for k, v in exact.items() if not k.startswith("meta")}
+        out["meta/truth"] = np.array(extended.digits(case))
     if "epochs" in case.recipe:
         out |= whole_training(adapter, case, inputs.of(case), say)
     out["meta/seconds"] = np.array(time.perf_counter() - start)

@@ -56,16 +56,6 @@ def test_passed_is_true_false_or_empty(tmp_path):
     assert pd.isna(read[2])
 
 
-def test_where_longdouble_is_double_scratch_is_only_reported(tmp_path, monkeypatch):
-    monkeypatch.setattr(agreement, "EXTENDED", False)
-    run = parity("neuron", frameworks="scratch", dtype="float64", out=tmp_path / "run")
-    assert len(run.parity) > 20
-    assert set(run.parity["status"]) == {"reported"}
-    assert run.parity["passed"].isna().all()
-    assert run.parity["reason"].str.contains("longdouble is double").all()
-    assert run.exit_code == 0
-
-
 # -- samples.jsonl ---------------------------------------------------------------------
 
 

@@ -213,12 +213,12 @@ def _elu(alpha, scale):
     """On the right scale z, on the left scale alpha (e^z - 1)."""
 
     def f(z, out=None):
-        left = np.where(z.real > 0, 0, z)  # e^z of the right half would overflow
+        left = z - np.where(z.real > 0, z, 0)  # e^z of the right half would overflow
         linear = np.where(z.real > 0, z, like(z, alpha) * np.expm1(left))
         return np.multiply(linear, like(z, scale), out=out)
 
     def slope(z, out=None):
-        left = np.where(z.real > 0, 0, z)
+        left = z - np.where(z.real > 0, z, 0)
         linear = np.where(z.real > 0, 1, like(z, alpha) * np.exp(left))
         return np.multiply(linear, like(z, scale), out=out)
 

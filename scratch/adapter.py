@@ -150,7 +150,7 @@ class Adapter:
                 losses[who] = losses[who] + self.players[who].penalty_of(g)
             keep = [*self.players[who].theta.named, *(f"d/{name}" for name in wanted)]
             grads |= {name: np.array(g[name]) for name in keep}
-        return {who: value.item() for who, value in losses.items()}, grads
+        return {who: np.asarray(loss).item() for who, loss in losses.items()}, grads
 
     # -- training --------------------------------------------------------------------
 

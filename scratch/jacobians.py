@@ -58,7 +58,7 @@ def backward(params, doutputs, cache, recipe, *, inputs, w=NEW):
     M, L, _ = x.shape
     dY = np.broadcast_to(dp[:, None] / L, (M, L))  # (M, L)
     # Y = s * np.dot(h, v)
-    ds = (dY * np.dot(h, v)).sum().reshape(1)    # (1,)
+    ds = np.reshape((dY * np.dot(h, v)).sum(), 1)  # (1,)
     dv = s * np.tensordot(dY, h, 2)              # (N,)
     dh = s * dY[:, :, None] * v                  # (M, L, N)
     # h = tanh(np.dot(x, X.T))
@@ -84,7 +84,7 @@ def jacobians(s, v, x, h, p):
         "de_ds": de_ds, "de_dv": de_dv, "de_dX": de_dX,
         "dp_ds": dp_ds, "dp_dv": dp_dv, "dp_dX": dp_dX,
         "dY_ds": dY_ds, "dY_dv": dY_dv, "dY_dX": dY_dX,
-        "course/de_ds": de_ds.reshape(1),      # one number
+        "course/de_ds": np.reshape(de_ds, 1),     # one number
         "course/de_dv": de_dv.reshape(1, -1),  # a row
         "course/de_dX": de_dX.T,               # transposed
         "course/dp_ds": dp_ds.reshape(-1, 1),  # a column

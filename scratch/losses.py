@@ -131,7 +131,7 @@ def kl_divergence_forward(logits, y, weight=None):
     """Sum_k y_k (log y_k - log softmax(logits)_k), where 0 log 0 is 0; y as above."""
     _same_shape(logits, y)
     w, total = _weights(weight, y)                        # not differentiated
-    log_y = np.log(np.where(y > 0, y, 1))                 # (B, K)  not differentiated
+    log_y = np.log(y + (y == 0))                          # (B, K)  not differentiated
     log_p, cache = log_softmax_forward(logits)            # (B, K)
     loss = (w * y * (log_y - log_p)).sum() / total
     return loss, (cache, y, w, total)
@@ -344,3 +344,16 @@ def of_prediction(outputs, batch, recipe):
     forward, backward = loss_pair(recipe["loss"])
     loss, cache = forward(outputs["prediction"], batch["y"], batch.get("weight"))
     return loss, {"prediction": backward(cache)}
+
+
+def of_tokens(outputs, batch, recipe):
+    """The same where the prediction (B, T, V) names a token at every position: y is (B, T).
+
+    The mean is over all tokens, or with batch["y_mask"] (B, T) of ones and zeros over the
+    real ones: for the loss a token is an example, and what stands in the padding counts 0.
+    """
+    prediction, y, mask = outputs["prediction"], batch["y"], batch.get("y_mask")
+    forward, backward = loss_pair(recipe["loss"])
+    flat = prediction.reshape(y.size, -1)                 # (B*T, V)
+    loss, cache = forward(flat, y.ravel(), None if mask is None else mask.ravel())
+    return loss, {"prediction": backward(cache).reshape(prediction.shape)}
