@@ -15,6 +15,16 @@ from jax import lax
 
 from jax_impl import optimizers, regularizers
 
+_compiled = []  # seconds of each compilation in this process
+
+
+def _listen(event, seconds, **_):
+    if event == "/jax/core/compile/backend_compile_duration":
+        _compiled.append(seconds)
+
+
+jax.monitoring.register_event_duration_secs_listener(_listen)
+
 
 class Player(NamedTuple):
     """Who minimizes which loss over which parameters; most networks have one player."""
@@ -53,6 +63,7 @@ class Adapter:
         # A GPU would otherwise multiply float32 matrices in a shorter format.
         jax.config.update("jax_default_matmul_precision", "highest")
         self.network, self.recipe, self.dtype = network, recipe, np.dtype(dtype)
+        self.sizes = sizes
         self.shapes = network.shapes(sizes, recipe)
         state_shapes = getattr(network, "state_shapes", lambda sizes, recipe: {})
         self.state_shapes = state_shapes(sizes, recipe)
@@ -62,6 +73,7 @@ class Adapter:
             {name: np.zeros(shape) for name, shape in self.state_shapes.items()},
         )
         self._compiled_forward = jax.jit(self._forward, static_argnames="train")
+        self._compiled_generate = jax.jit(self._generate)
         self._compiled_gradients = jax.jit(self._gradients, static_argnames="players")
         self._compiled_update = jax.jit(self._update, static_argnames="player")
         # A step gives its old carry away (donates it), and XLA writes the new one into that
@@ -97,32 +109,35 @@ class Adapter:
         moved = {name: outputs.get(f"state/{name}", value) for name, value in state.items()}
         return kept, moved
 
-    def _loss(self, own, inputs, rest, state, batch, player, upstream=None):
+    def _generate(self, params, batch):
+        return self.network.generate(params, batch, self.sizes)
+
+    def _loss(self, own, inputs, rest, state, batch, player, above=None):
         """A player's loss as a function of what it is differentiated by: own, inputs."""
         batch = batch | inputs
         outputs, state = self._forward(rest | own, state, batch, train=True)
-        if upstream is not None:
-            prediction = outputs["prediction"]
-            if prediction.shape != upstream.shape:
-                raise ValueError(f"upstream {upstream.shape}, expected {prediction.shape}")
-            return (prediction * upstream).sum(), state
         loss = self.players[player].loss(outputs, batch, self.recipe)
         if "penalty" in self.recipe:
             loss = loss + regularizers.penalty(own, **self.recipe["penalty"])
+        if above is not None:
+            share, upstream = above
+            loss = share * loss + (outputs["prediction"] * upstream).sum()
         return loss, state
 
-    def _gradients(self, params, state, batch, upstream, *, players):
+    def _gradients(self, params, state, batch, above, *, players):
         """Losses, gradients of every player's own parameters, and d/<input> for one player."""
         wanted = self.network.INPUTS if len(players) == 1 else ()
         inputs = {name: batch[name] for name in wanted}
+        # by token ids nobody differentiates
+        inputs = {n: x for n, x in inputs.items() if jnp.issubdtype(x.dtype, jnp.floating)}
         value_and_grad = jax.value_and_grad(self._loss, argnums=(0, 1), has_aux=True)
         losses, grads = {}, {}
         for player in players:
             own, rest = self._split(params, player)
             (loss, _), (dparams, dinputs) = value_and_grad(
-                own, inputs, rest, state, batch, player, upstream
+                own, inputs, rest, state, batch, player, above
             )
-            losses[player if upstream is None else "loss"] = loss
+            losses[player] = loss
             grads |= dparams | {f"d/{name}": d for name, d in dinputs.items()}
         return losses, grads
 
@@ -217,6 +232,10 @@ class Adapter:
         outputs, _ = self._compiled_forward(params, state, self.put(batch), train=train)
         return {name: np.array(value) for name, value in outputs.items()}
 
+    def generate(self, batch):
+        """Token ids (N, T), of a network that generates; the batch has what is read."""
+        return np.array(self._compiled_generate(self.carry.params, self.put(batch)))
+
     def losses_and_grads(self, batch, *, player=None, upstream=None):
         """Losses and gradients of one training-mode forward; changes nothing.
 
@@ -237,10 +256,17 @@ class Adapter:
         """
         players = tuple(self.players) if player is None else (player,)
         params, state, _ = self.carry
-        upstream = None if upstream is None else self._own(upstream)
-        losses, grads = self._compiled_gradients(
-            params, state, self.put(batch), upstream, players=players
-        )
+        batch = self.put(batch)
+        outputs, _ = self._compiled_forward.eval_shape(params, state, batch, train=False)
+        shape = outputs["prediction"].shape
+        if upstream is not None and np.shape(upstream) != shape:
+            raise ValueError(f"upstream {np.shape(upstream)}, expected {shape}")
+        # One compiled function for both: 1 * loss + 0 * prediction, or the other way round.
+        share = self.dtype.type(upstream is None)
+        above = share, np.zeros(shape, self.dtype) if upstream is None else self._own(upstream)
+        losses, grads = self._compiled_gradients(params, state, batch, above, players=players)
+        if upstream is not None:
+            losses = {"loss": losses[players[-1]]}
         return _floats(losses), {name: np.array(g) for name, g in grads.items()}
 
     # -- training ----------------------------------------------------------------------
@@ -263,6 +289,11 @@ class Adapter:
                 slots = slots | {player: slot}
         self.carry = Carry(params, state, slots)
 
+    @property
+    def compilations(self):
+        """How many functions XLA has compiled in this process."""
+        return len(_compiled)
+
     def step(self, batch, *, lr):
         """Train on one batch: each player's losses_and_grads and update, in one call."""
         self.carry, losses = self._compiled_step(
@@ -284,14 +315,16 @@ class Adapter:
         lr : float or array
             One learning rate, or one for each step.
         variant : {"idiomatic", "lean"}
-            A Python loop over compiled steps, or the loop itself compiled.
+            A Python loop over compiled steps, or the loop itself compiled (unless the
+            network says that compiled steps are faster: SCANNED = False).
 
         Returns
         -------
         losses : dict of array
             Each player's loss at every step.
         """
-        run = {"idiomatic": self._loop, "lean": self._scan}[variant]
+        lean = self._scan if getattr(self.network, "SCANNED", True) else self._loop
+        run = {"idiomatic": self._loop, "lean": lean}[variant]
         B, N = self.recipe["batch_size"], len(order)
         lr = np.broadcast_to(np.asarray(lr, self.dtype), -(-N // B))
         rows = np.asarray(order).astype(np.int32)

@@ -128,3 +128,15 @@ def of_prediction(outputs, batch, recipe):
     """
     loss = loss_function(recipe["loss"])
     return loss(outputs["prediction"], batch["y"], batch.get("weight"))
+
+
+def of_tokens(outputs, batch, recipe):
+    """The same where the prediction (B, T, V) names a token at every position: y is (B, T).
+
+    The mean is over all tokens, or with batch["y_mask"] (B, T) of ones and zeros over the
+    real ones: for the loss a token is an example, and what stands in the padding counts 0.
+    """
+    prediction, y, mask = outputs["prediction"], batch["y"], batch.get("y_mask")
+    loss = loss_function(recipe["loss"])
+    flat = prediction.reshape(y.size, -1)                 # (N, V)  N tokens
+    return loss(flat, y.ravel(), None if mask is None else mask.ravel())

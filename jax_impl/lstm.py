@@ -29,6 +29,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jax_impl import losses
+from jax_impl.padding import blank, last_step
 
 INPUTS = ("x",)
 
@@ -54,13 +55,16 @@ def cell(params, carry, x):
 
 def forward(params, batch, recipe, *, train):
     """lax.scan is the for-loop that JAX can compile: a carry goes round, the xs come in."""
-    x = batch["x"]                                           # (B, T, D)
+    x, mask = batch["x"], batch.get("mask")                  # (B, T, D), (B, T) or None
     h = jnp.zeros((len(x), len(params["W_h"])), x.dtype)     # (B, H)
     c = jnp.zeros_like(h)                                    # (B, H)
     xs = jnp.swapaxes(x, 0, 1)                               # (T, B, D)  scan walks axis 0
     (h, c), hs = lax.scan(partial(cell, params), (h, c), xs)  # (B, H), (B, H), (T, B, H)
+    hs = jnp.swapaxes(hs, 0, 1)                              # (B, T, H)
+    h = h if mask is None else last_step(hs, mask)           # (B, H)
     prediction = h @ params["W_y"] + params["b_y"]           # (B, K)   (6)
-    return {"h": jnp.swapaxes(hs, 0, 1), "c": c, "prediction": prediction}
+    outputs = {"h": blank(hs, mask), "prediction": prediction}
+    return outputs | ({"c": c} if mask is None else {})
 
 
 loss = losses.of_prediction

@@ -4,7 +4,8 @@ Source
 ------
 Ioffe & Szegedy (2015), ICML, for batch normalization; Ba, Kiros & Hinton (2016),
 arXiv:1607.06450, for layer normalization; Srivastava et al. (2014), JMLR 15,
-1929-1958, for dropout; He et al. (2015), ICCV, for PReLU.
+1929-1958, for dropout; He et al. (2015), ICCV, for PReLU; LeCun et al. (1998),
+Proceedings of the IEEE 86(11), 2278-2324, for convolution and pooling.
 
 Equations
 ---------
@@ -21,13 +22,16 @@ B batch, L layers. h_l is (B, ...): what layer l makes of the shape below it.
 
 from math import prod
 
-from jax_impl import layers, losses, regularizers
+from jax_impl import convolution, layers, losses, regularizers
 from jax_impl.activations import activation
 
 INPUTS = ("x",)
 # layers that are no activation -> their settings
 SETTINGS = {
     "dense": {"units", "bias"},
+    "conv": {"channels", "kernel", "stride", "padding", "bias"},
+    "max_pool": {"size", "stride", "padding"},
+    "avg_pool": {"size", "stride", "padding"},
     "prelu": set(),
     "logistic": set(),
     "dropout": set(),
@@ -52,14 +56,32 @@ def walk(sizes, recipe):
             raise ValueError(f"layer {l} dense: expected (D,), got {shape}; put flatten below")
         if name in ("shift", "flip") and len(shape) not in (2, 3):
             raise ValueError(f"layer {l} {name}: expected (H, W) or (H, W, C), got {shape}")
+        if name in ("conv", "max_pool", "avg_pool") and len(shape) != 3:
+            raise ValueError(f"layer {l} {name}: expected (H, W, C), got {shape}")
         yield l, layer, shape
-        shape = {"dense": (layer.get("units"),), "flatten": (prod(shape),)}.get(name, shape)
+        if name == "dense":
+            shape = (layer["units"],)
+        elif name == "flatten":
+            shape = (prod(shape),)
+        elif name == "conv":
+            height_width = convolution.outputs_of(shape, size=layer["kernel"], **moves(layer))
+            shape = (*height_width, layer["channels"])
+        elif name in ("max_pool", "avg_pool"):
+            shape = (*convolution.outputs_of(shape, **moves(layer)), shape[2])
+
+
+def moves(layer):
+    """How a kernel or a window moves over a picture."""
+    return {key: layer[key] for key in ("size", "stride", "padding") if key in layer}
 
 
 def shapes(sizes, recipe):
     named = {}
     for l, layer, shape in walk(sizes, recipe):
         match layer["name"]:
+            case "conv":
+                named |= {f"W_{l}": (*layer["kernel"], shape[2], layer["channels"])}
+                named |= {f"b_{l}": (layer["channels"],)} if layer["bias"] else {}
             case "dense":
                 named |= {f"W_{l}": (*shape, layer["units"])}
                 named |= {f"b_{l}": (layer["units"],)} if layer["bias"] else {}
@@ -88,6 +110,13 @@ def apply(x, l, layer, params, batch, train):
     match layer["name"]:
         case "dense":
             return layers.dense(params[f"W_{l}"], params.get(f"b_{l}", 0), x), {}
+        case "conv":
+            W, b = params[f"W_{l}"], params.get(f"b_{l}", 0)
+            return convolution.conv(W, b, x, **moves(layer)), {}
+        case "max_pool":
+            return convolution.max_pool(x, **moves(layer)), {}
+        case "avg_pool":
+            return convolution.avg_pool(x, **moves(layer)), {}
         case "prelu":
             return layers.prelu(*own(params, l, "a"), x), {}
         case "logistic":

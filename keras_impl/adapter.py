@@ -35,6 +35,7 @@ class Adapter:
     def __init__(self, network, sizes, recipe, *, dtype):
         keras.config.set_floatx(dtype)
         keras.config.set_dtype_policy(dtype)
+        self.network, self.sizes = network, sizes
         self.recipe, self.dtype, self.inputs = recipe, dtype, network.INPUTS
         self.model = network.build_model(sizes, recipe)
         self.map = WeightMap(network.WEIGHTS, self.model.weights)
@@ -93,6 +94,11 @@ class Adapter:
         outputs = self.engine.forward(self.put(x), train=train)
         return {name: ops.convert_to_numpy(value) for name, value in outputs.items()}
 
+    def generate(self, batch):
+        """Token ids (N, T), of a network that generates; the batch has what is read."""
+        write = partial(self.network.generate, sizes=self.sizes)
+        return ops.convert_to_numpy(self.engine.generate(self.put(batch), write))
+
     def losses_and_grads(self, batch, *, player=None, upstream=None):
         """Losses and gradients of one training-mode forward; changes nothing.
 
@@ -120,6 +126,7 @@ class Adapter:
             variables = [variable for one in players for variable in one.variables]
             players = [Player("loss", _weighted_prediction, variables, None)]
         inputs = self.inputs if len(players) == 1 else ()
+        inputs = [x for x in inputs if np.asarray(batch[x]).dtype.kind == "f"]  # no token ids
         losses, grads, dinputs = self.engine.losses_and_grads(
             self.put(batch), players, inputs
         )
@@ -151,6 +158,11 @@ class Adapter:
                 self.engine.update(player, mine, native, self._scalar(lr))
             elif len(self.players) == 1:
                 player.optimizer.iterations.assign_add(1)
+
+    @property
+    def compilations(self):
+        """How often TensorFlow has traced and compiled something of this model."""
+        return self.engine.traces + self.model.traces
 
     def step(self, batch, *, lr):
         """One training step of every player in turn; returns the losses."""
@@ -216,8 +228,8 @@ class Adapter:
         noise : mapping
             Arrays whose row i goes with ``order[i]``.
         lr : float or one value per step
-        variant : {"idiomatic", "lean"}
-            ``model.fit``, or the whole epoch as one compiled graph.
+        variant : {"idiomatic", "lean", "jit"}
+            ``model.fit``; the whole epoch as one compiled graph; ``fit`` with XLA.
 
         Returns
         -------
@@ -232,15 +244,20 @@ class Adapter:
         if np.shape(lr) not in ((), (steps,)):
             raise ValueError(f"lr has shape {np.shape(lr)}, expected () or {(steps,)}")
         lr = np.array(np.broadcast_to(lr, steps), self.dtype)
-        if variant == "idiomatic":
-            losses = self._fit(data, order, noise, lr)
+        if variant in ("idiomatic", "jit"):
+            losses = self._fit(data, order, noise, lr, jit=variant == "jit")
         elif variant == "lean":
             losses = self.engine.epoch(data, order, noise, ops.convert_to_tensor(lr))
         else:
-            raise ValueError(f"variant {variant!r} is neither 'idiomatic' nor 'lean'")
+            raise ValueError(f"variant {variant!r} is none of idiomatic, lean, jit")
         return {name: np.array(values) for name, values in losses.items()}
 
-    def _fit(self, data, order, noise, lr):
+    def _fit(self, data, order, noise, lr, *, jit):
+        if self.model.jit_compile != jit:
+            self.model.jit_compile = jit  # Keras only warns where it cannot
+            if self.model.jit_compile != jit:
+                raise ValueError("this model does not support jit_compile=True")
+            self.model.train_function = None  # to be made anew, with or without XLA
         data = {name: ops.take(values, order, axis=0) for name, values in data.items()}
         x, y = self.model.split(data | noise)
         history = self.model.fit(

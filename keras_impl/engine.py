@@ -116,17 +116,19 @@ class Engine:
         key = ("forward", train, *sorted(batch))
         return self._compiled(key, forward, _any_rows(batch))(batch)
 
+    def generate(self, batch, write):
+        """What ``write(model, batch)`` makes of it, compiled: its loop becomes one graph."""
+
+        def generate(batch):
+            return write(self.model, batch)
+
+        key = ("generate", *sorted(batch))
+        return self._compiled(key, generate, _any_rows(batch))(batch)
+
     def losses_and_grads(self, batch, players, inputs):
-        """As value_and_grad; the state is as before."""
-
-        def losses_and_grads(batch):
-            with _state_restored(self.model):
-                return value_and_grad(self.model, players, batch, inputs)
-
-        # Two players may move the same variables, each by its own loss.
-        roles = [(one.name, one.loss, *_paths(one.variables)) for one in players]
-        key = ("losses_and_grads", *roles, tuple(inputs), *sorted(batch))
-        return self._compiled(key, losses_and_grads, _any_rows(batch))(batch)
+        """As value_and_grad, op by op and not compiled; the state is as before."""
+        with _state_restored(self.model):
+            return value_and_grad(self.model, players, batch, inputs)
 
     def update(self, player, variables, grads, lr):
         """One update of some of a player's variables."""
@@ -166,6 +168,11 @@ class Engine:
         key = ("epoch", *names, len(order), *map(len, data.values()))
         arguments = data, order, noise, lr
         return self._compiled(key, self._epoch, *arguments)(*arguments)
+
+    @property
+    def traces(self):
+        """How many functions were compiled so far."""
+        return len(self._functions)
 
     def _compiled(self, key, function, *specs):
         # Traced by hand: tf.function itself would trace again for every batch size.

@@ -3,6 +3,7 @@
 from keras import layers, ops
 
 from keras_impl.activations import activation
+from keras_impl.convolution import avg_pool, conv, max_pool
 from keras_impl.regularizers import BatchNorm, Flip, Shift, layer_norm
 from keras_impl.weights import GIVEN
 
@@ -37,6 +38,9 @@ def dense(*, units, bias, name):
 # canonical name -> function of the layer's settings and its name in the model
 LAYERS = {
     "dense": dense,
+    "conv": conv,
+    "max_pool": max_pool,
+    "avg_pool": avg_pool,
     "prelu": PReLU,
     "logistic": Logistic,
     "flatten": layers.Flatten,

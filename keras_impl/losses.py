@@ -136,3 +136,16 @@ LOSSES = {
 def loss_function(name):
     """Return the loss of a name such as "mse" or "huber(0.5)"; ValueError for another."""
     return choose(LOSSES, "loss", name)
+
+
+def of_tokens(outputs, batch, recipe):
+    """The loss where the prediction (B, T, V) names a token at every position: y is (B, T).
+
+    The mean is over all tokens, or with batch["y_mask"] (B, T) of ones and zeros over the
+    real ones: for the loss a token is an example, and what stands in the padding counts 0.
+    """
+    prediction, y, mask = outputs["prediction"], batch["y"], batch.get("y_mask")
+    loss = loss_function(recipe["loss"])
+    flat = ops.reshape(prediction, (-1, prediction.shape[-1]))          # (N, V)  N tokens
+    mask = None if mask is None else ops.reshape(mask, (-1,))           # flat, too
+    return loss(ops.reshape(y, (-1,)), flat, mask)

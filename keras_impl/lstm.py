@@ -27,6 +27,7 @@ from keras import layers
 
 from keras_impl.losses import loss_function
 from keras_impl.model import Network
+from keras_impl.padding import blank, last_step
 from keras_impl.weights import GIVEN, Weight
 
 INPUTS = ("x",)
@@ -57,14 +58,18 @@ def build_model(sizes, recipe):
     )
 
     x = keras.Input(shape=(sizes["T"], sizes["D"]), name="x")    # (B, T, D)
+    mask = keras.Input(shape=(sizes["T"],), name="mask")         # (B, T)
     hidden, last_hidden, cell = lstm(x)                          # (1)-(5)
-    logits = dense(last_hidden)                                  # (B, K)    (6)
-
-    outputs = {}
-    outputs["h"] = hidden                                        # (B, T, H)
-    outputs["c"] = cell                                          # (B, H)
-    outputs["prediction"] = logits                               # (B, K)
-    return Network({"x": x}, outputs, loss=loss, recipe=recipe, name="lstm")
+    inputs, outputs = {"x": x}, {}
+    if recipe.get("padded"):
+        inputs["mask"] = mask
+        last_hidden = last_step(hidden, mask)                    # (B, H)
+        outputs["h"] = blank(hidden, mask)                       # (B, T, H)
+    else:
+        outputs["h"] = hidden                                    # (B, T, H)
+        outputs["c"] = cell                                      # (B, H)
+    outputs["prediction"] = dense(last_hidden)                   # (B, K)    (6)
+    return Network(inputs, outputs, loss=loss, recipe=recipe, name="lstm")
 
 
 def loss(outputs, batch, recipe):

@@ -27,6 +27,7 @@ class Network(keras.Model):
         super().__init__(inputs, outputs, name=name)
         self.batch_loss = partial(loss, recipe=recipe) if loss else None
         self.neutral = neutral or {}
+        self.traces = 0  # of fit: TensorFlow runs the Python of a step only to trace it
 
     def compile_for(self, players):
         """Compile for the one player there is: its loss is the model's own."""
@@ -57,6 +58,7 @@ class Network(keras.Model):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
+        self.traces += 1
         return self.batch_loss(y_pred, {**x, **(y or {})})
 
 
@@ -71,5 +73,6 @@ class Game(Network):
         self.compile(optimizer=None, jit_compile=False)
 
     def train_step(self, data):
+        self.traces += 1
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         return engine.play(self, self.players, {**x, **(y or {})})

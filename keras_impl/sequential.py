@@ -4,7 +4,8 @@ Source
 ------
 Ioffe & Szegedy (2015), ICML, for batch normalization; Ba, Kiros & Hinton (2016),
 arXiv:1607.06450, for layer normalization; Srivastava et al. (2014), JMLR 15,
-1929-1958, for dropout; He et al. (2015), ICCV, for PReLU.
+1929-1958, for dropout; He et al. (2015), ICCV, for PReLU; LeCun et al. (1998),
+Proceedings of the IEEE 86(11), 2278-2324, for convolution and pooling.
 
 Equations
 ---------
@@ -58,6 +59,8 @@ def loss(outputs, batch, recipe):
 WEIGHTS = (
     Weight("dense_{l}/kernel", ("W_{l}",)),
     Weight("dense_{l}/bias", ("b_{l}",)),
+    Weight("conv_{l}/kernel", ("W_{l}",)),
+    Weight("conv_{l}/bias", ("b_{l}",)),
     Weight("prelu_{l}/a", ("a_{l}",)),
     Weight("logistic_{l}/a", ("a_{l}",)),
     Weight("batch_norm_{l}/gamma", ("gamma_{l}",)),

@@ -33,12 +33,19 @@ class Weight:
     to_native, from_native : callable
         ``to_native(*arrays) -> array`` and ``from_native(array) -> tuple of arrays``,
         made of permutation, concatenation and reshape only.
+    shaped : bool
+        Whether ``to_native`` takes the variable's shape as a last argument: only that
+        says how many heads share the columns of a matrix.
+    optional : bool
+        Whether a model may lack the variable, where its recipe chooses another.
     """
 
     native: str
     canonical: tuple[str, ...]
     to_native: Callable = same
     from_native: Callable = alone
+    shaped: bool = False
+    optional: bool = False
 
     def match(self, path):
         """Fill in ``{l}`` if the entry names the variable; else None."""
@@ -58,13 +65,13 @@ class WeightMap:
     Raises
     ------
     ValueError
-        If a variable is in no entry or in several, an entry without ``{l}`` fits no
+        If a variable is in no entry or in several, an entry that must fit one fits no
         variable, a canonical name occurs twice, or a trainable variable has none.
     """
 
     def __init__(self, weights, variables):
         self._entries = {variable.path: _entry(weights, variable) for variable in variables}
-        single = [weight for weight in weights if "{l}" not in weight.native]
+        single = [w for w in weights if "{l}" not in w.native and not w.optional]
         idle = [w.native for w in single if not any(map(w.match, self._entries))]
         if idle:
             raise ValueError(f"WEIGHTS names variables the model lacks: {idle}")
@@ -96,7 +103,8 @@ class WeightMap:
         entry = self._entries[variable.path]
         if not entry.canonical:
             return np.zeros(variable.shape, variable.dtype)
-        return entry.to_native(*(arrays[name] for name in entry.canonical))
+        shape = (tuple(variable.shape),) if entry.shaped else ()
+        return entry.to_native(*(arrays[name] for name in entry.canonical), *shape)
 
 
 def _entry(weights, variable):

@@ -4,8 +4,8 @@
 >>> run = compare("hiring")  # doctest: +SKIP
 >>> run.parity  # doctest: +SKIP
 
-`compare`, `parity`, `predict`, `trace` and `open_run` are the Python API. They are imported
-when first used, so that importing this package costs nothing.
+`compare`, `parity`, `bench`, `predict`, `trace`, `verify` and `open_run` are the Python API.
+They are imported when first used, so that importing this package costs nothing.
 """
 
 from importlib import import_module
@@ -15,19 +15,24 @@ if TYPE_CHECKING:
     from nn_parity.errors import Refusal
     from nn_parity.predicting import predict
     from nn_parity.results import Run, open_run
-    from nn_parity.runs import compare, parity
+    from nn_parity.runs import bench, compare, parity
     from nn_parity.tracing import trace
+    from nn_parity.verifying import verify
 
 _HOMES = {
+    "bench": "nn_parity.runs",
     "compare": "nn_parity.runs",
     "parity": "nn_parity.runs",
     "predict": "nn_parity.predicting",
     "trace": "nn_parity.tracing",
+    "verify": "nn_parity.verifying",
     "Run": "nn_parity.results",
     "open_run": "nn_parity.results",
     "Refusal": "nn_parity.errors",
 }
-__all__ = ["Refusal", "Run", "compare", "open_run", "parity", "predict", "trace"]
+__all__ = [
+    "Refusal", "Run", "bench", "compare", "open_run", "parity", "predict", "trace", "verify",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

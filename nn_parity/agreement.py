@@ -12,15 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from nn_parity import metrics, registry, tolerances
+from nn_parity import extended, keys, metrics, registry, tolerances
 from nn_parity.keys import Key, select
 from nn_parity.protocol import Case
 from nn_parity.tolerances import Gate
-from nn_parity.transcripts import Transcript
+from nn_parity.transcripts import GATED_STEPS, Transcript
 
 COLUMNS = (
     "network", "experiment", "framework", "dtype", "quantity", "tensor", "error_u",
     "error_rel", "gate", "passed", "status", "reason", "part", "max_ref", "moved", "why",
+    "seed",
+)  # fmt: skip
+KEYS = (  # of one row
+    "network", "experiment", "part", "framework", "dtype", "seed", "quantity", "tensor",
 )  # fmt: skip
 QUANTITIES = (  # in the order in which an error would spread
     "activation", "output", "loss", "grad", "state", "curve", "trained", "prediction",
@@ -46,6 +50,7 @@ class Cell:
             "dtype": self.dtype,
             "quantity": quantity,
             "tensor": tensor,
+            "seed": self.case.seeds[0],
         }
         return dict.fromkeys(COLUMNS, "") | known | fields
 
@@ -53,6 +58,34 @@ class Cell:
 def absent(cell: Cell, status: str, reason: str) -> list[Row]:
     """Rows of a cell that has no transcript: one for each quantity, never none."""
     return [cell.row(q, "*", status=status, reason=reason) for q in QUANTITIES]
+
+
+def of_cell(
+    cell: Cell,
+    ours: Transcript | None,
+    scratch: Transcript | None,
+    why_absent: tuple[str, str],
+) -> list[Row]:
+    """Return all rows of a cell; ``why_absent`` is status and reason if it has none."""
+    if ours is None:
+        return absent(cell, *why_absent)
+    if scratch is None:
+        return absent(cell, "withheld", "the reference has no result")
+    if cell.framework == "scratch":
+        return compare(cell, _short(ours, cell.case), keys.truth(ours))
+    return compare(cell, ours, scratch)
+
+
+def _short(transcript: Transcript, case: Case) -> Transcript:
+    """Return scratch's transcript without the long training, which has no truth."""
+    without = ["end"]
+    if "steps" not in extended.affordable(case).tiers:
+        without += [f"{steps} steps" for steps in GATED_STEPS.values()]
+    return {
+        text: array
+        for text, array in keys.own(transcript).items()
+        if Key.parse(text).point not in without
+    }
 
 
 def compare(cell: Cell, ours: Transcript, reference: Transcript) -> list[Row]:
@@ -130,6 +163,8 @@ def _row(
     if not (np.isfinite(got).all() and np.isfinite(want).all()):
         reason = f"{key.named}: {np.sum(~np.isfinite(got))} values are not finite"
         return _failed(cell, key, reason)
+    if key.quantity == "prediction" and key.tensor == "tokens":
+        return _strings(cell, key, got, want, gate)
     if key.quantity == "prediction":
         return _prediction(cell, key, got, want, gate)
     return _tensor(cell, key, got, want, reference, gate)
@@ -273,10 +308,27 @@ def _prediction(
     return cell.row(key.quantity, key.named, passed=passed, status=status, **fields)
 
 
-def disagreements(case: Case, got: np.ndarray, want: np.ndarray) -> int:
-    """Count the decisions that differ."""
-    loss = case.recipe["loss"]
-    return int((metrics.decisions(loss, got) != metrics.decisions(loss, want)).sum())
+def _strings(
+    cell: Cell, key: Key, got: np.ndarray, want: np.ndarray, gate: Gate
+) -> Row:
+    """Strings that a network has generated are the same token by token, or they differ."""
+    differ = np.flatnonzero((got != want).any(axis=1))
+    listed = ", ".join(
+        f"{row} ({' '.join(map(str, got[row]))} for {' '.join(map(str, want[row]))})"
+        for row in differ[:20]
+    )
+    reason = f"{len(differ)} of {len(got)} strings differ"
+    fields = {
+        "error_rel": len(differ) / len(got),
+        "gate": "" if gate.value is None else gate.value,
+        "reason": f"{reason}: {listed}" if listed else reason,
+        "why": gate.why,
+    }
+    if gate.value is None:
+        return cell.row(key.quantity, key.named, status="reported", **fields)
+    passed = not len(differ)
+    status = "ok" if passed else "failed"
+    return cell.row(key.quantity, key.named, passed=passed, status=status, **fields)
 
 
 def failures(rows: list[Row]) -> Iterator[Row]:

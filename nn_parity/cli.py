@@ -90,6 +90,9 @@ def compare(
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     seed: Annotated[int, typer.Option(help="Of weights and order of examples.")] = 0,
+    seeds: Annotated[
+        int, typer.Option(help="Train from so many seeds: --seed, the next, ...")
+    ] = 1,
     settings: Set = None,
     out: Out = None,
     resume: Annotated[
@@ -117,6 +120,7 @@ def compare(
             weights=weights,
             epochs=epochs,
             seed=seed,
+            seeds=seeds,
             settings=_pairs(settings),
             out=out,
             resume=resume,
@@ -155,6 +159,76 @@ def parity(
             frameworks=frameworks,
             dtype=dtype,
             out=out,
+            timeout=timeout,
+            say=say,
+        )
+    _show(run, as_json)
+
+
+@app.command()
+def bench(
+    experiments: Annotated[
+        list[str] | None, typer.Argument(help="Experiments; digits if none is named.")
+    ] = None,
+    frameworks: Frameworks = None,
+    dtype: Dtype = "float32",
+    variants: Annotated[
+        str | None,
+        typer.Option(
+            help="Further ways to run an epoch, which compile for long: all, or some of "
+            "torch-compile,keras-jit.",
+            metavar="A,B",
+        ),
+    ] = None,
+    scaling: Annotated[
+        str | None,
+        typer.Option(
+            help="Also time over sizes, with 1 and 2 threads: all, or some of "
+            "batch_size,hidden,length.",
+            metavar="A,B",
+        ),
+    ] = None,
+    launches: Annotated[int, typer.Option(help="Generations of processes.")] = 5,
+    rounds: Annotated[int, typer.Option(help="Slices of each cell in a launch.")] = 31,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A first look for a class, in seconds.")
+    ] = False,
+    data: Data = None,
+    seed: Annotated[int, typer.Option(help="Of weights and order of examples.")] = 0,
+    settings: Set = None,
+    out: Out = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")
+    ] = False,
+    threads: Annotated[int, typer.Option(help="Threads of each framework.")] = 1,
+    timeout: Timeout = TIMEOUT,
+    as_json: Json = False,
+) -> None:
+    """Time training and prediction so that the figures can be cited.
+
+    Processes of all frameworks take turns, in random order, in several launches; each time
+    is compared with scratch's of the same round. Some minutes an experiment; leave the
+    machine alone meanwhile. docs/benchmarking.md says how to read the tables.
+    """
+    from nn_parity import runs
+    from nn_parity.experiments import DEFAULT
+
+    with _progress() as say:
+        run = runs.bench(
+            experiments or DEFAULT,
+            frameworks=frameworks,
+            dtype=dtype,
+            variants=variants,
+            scaling=scaling,
+            launches=launches,
+            rounds=rounds,
+            quick=quick,
+            data=data,
+            seed=seed,
+            settings=_pairs(settings),
+            out=out,
+            resume=resume,
+            threads=threads,
             timeout=timeout,
             say=say,
         )
@@ -376,17 +450,65 @@ def check(
 def table(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     kind: Annotated[
-        str, typer.Option(help="parity, speed, accuracy, summary or parameters.")
+        str,
+        typer.Option(
+            help="summary, parity, cases, parameters, speed, accuracy, seeds (accuracy "
+            "over seeds), or another that the run has."
+        ),
     ] = "summary",
-    format: Annotated[str, typer.Option(help="md, tex, csv or html.")] = "md",
+    format: Annotated[
+        str,
+        typer.Option(help="md, tex, csv or html; bibtex for an entry that cites it."),
+    ] = "md",
     out: OutFile = "-",
     force: Force = False,
 ) -> None:
-    """A table of a run as Markdown, LaTeX, CSV or HTML."""
+    """A table of a run as Markdown, LaTeX, CSV or HTML, ready to be cited.
+
+    It carries an id (of its csv form), units, versions, machine, date, commit and command.
+    """
     from nn_parity import results
 
     text = results.open_run(run).table(kind, format=format)
     _deliver(text, out, force)
+
+
+@app.command()
+def verify(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    table: Annotated[
+        Path | None, typer.Option(help="A file that `table` made of this run.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a run's tables anew from its raw records, and name each cell that was edited.
+
+    Exit code 6 if anything is not as the run wrote it.
+    """
+    from nn_parity import verifying
+
+    report = verifying.verify(run, table=table)
+    if as_json:
+        typer.echo(json.dumps(report.plain(), indent=1))
+    else:
+        for line in report.lines():
+            typer.echo(line)
+    raise typer.Exit(report.exit_code)
+
+
+@app.command()
+def publish(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    to: Annotated[Path, typer.Option(help="Folder to write.")],
+    force: Annotated[bool, typer.Option(help="Replace the folder.")] = False,
+) -> None:
+    """Make of a run what is committed and cited: tables, figures, compressed records.
+
+    The run is verified first; the folder can be verified as a run can.
+    """
+    from nn_parity import publishing
+
+    typer.echo(str(publishing.publish(run, to, force=force)))
 
 
 @app.command()
@@ -401,9 +523,12 @@ def plot(
     ] = None,
 ) -> None:
     """Draw the figures of a run again, as SVG and PNG."""
-    from nn_parity import pictures, results
+    from nn_parity import manifest, pictures, results
 
-    for path in pictures.draw(results.open_run(run), out, kind):
+    drawn = pictures.draw(results.open_run(run), out, kind)
+    if out is None:
+        manifest.renew(run, drawn)
+    for path in drawn:
         typer.echo(str(path))
 
 
@@ -566,7 +691,7 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # `| head` has seen enough
         sys.stderr.close()
     if code == errors.INTERRUPTED:
-        resumable = argv[:1] == ["compare"]
+        resumable = argv[:1] in (["compare"], ["bench"])
         hint = ": --resume --out DIR goes on with the run" if resumable else ""
         typer.echo(f"interrupted{hint}", err=True)
     sys.exit(code)

@@ -30,21 +30,30 @@ KEPT = (
     "JAX_COMPILATION_CACHE",
     "JAX_PERSISTENT_CACHE",
 )  # only where compiled code lies
+COLD = {  # nothing is taken from a cache, nor left to a pool of helpers
+    "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1",
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",
+}
 TIMEOUT = 900.0  # seconds for one job
 
 
-def environment(threads: int, keras_home: Path) -> dict[str, str]:
-    """Return a child's environment: CPU only, so many threads, no settings from outside."""
+def environment(
+    threads: int, keras_home: Path, *, cold: bool = False
+) -> dict[str, str]:
+    """Return a child's environment: CPU only, so many threads, no settings from outside.
+
+    A ``cold`` one does not know where code lies that was compiled before.
+    """
     source = str(Path(nn_parity.__file__).parent.parent)
     env = {
         name: value
         for name, value in os.environ.items()
-        if name.startswith(KEPT) or not name.startswith(SCRUBBED)
+        if (name.startswith(KEPT) and not cold) or not name.startswith(SCRUBBED)
     }
     env["PYTHONPATH"] = os.pathsep.join(
         filter(None, [source, os.environ.get("PYTHONPATH")])
     )
-    return env | _settings(threads, keras_home)
+    return env | _settings(threads, keras_home) | (COLD if cold else {})
 
 
 def _settings(threads: int, keras_home: Path) -> dict[str, str]:
@@ -80,7 +89,11 @@ class Failure(Exception):  # noqa: N818 - the worker's, and it becomes a row
 
 
 class Worker:
-    """One spawned process of one framework and dtype; a new one after each failure."""
+    """One spawned process of one framework and dtype; a new one after each failure.
+
+    Of a ``timed`` one no code comes from a cache, and no new process takes the place of
+    one that ended between two jobs: that is a failure, too.
+    """
 
     def __init__(
         self,
@@ -90,11 +103,14 @@ class Worker:
         folder: Path,
         threads: int = 1,
         timeout: float = TIMEOUT,
+        name: str = "",
+        timed: bool = False,
     ) -> None:
         self.framework, self.dtype, self.timeout = framework, dtype, timeout
-        self.log_path = folder / "logs" / f"{framework}-{dtype}.log"
+        self.timed = timed
+        self.log_path = folder / "logs" / f"{name or f'{framework}-{dtype}'}.log"
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        self.environment = environment(threads, folder / "logs" / "keras")
+        self.environment = environment(threads, folder / "logs" / "keras", cold=timed)
         self.peak_rss_mib = 0.0
         self.closed = False
         self._process: subprocess.Popen[str] | None = None
@@ -106,6 +122,12 @@ class Worker:
         """Carry out one job; ``Failure`` if it crashes, hangs or is refused."""
         if self.closed:
             raise Failure("killed", "interrupted")
+        if (
+            self.timed
+            and self._process is not None
+            and self._process.poll() is not None
+        ):
+            raise self._ended(self._process)
         process = self._started()
         assert process.stdin is not None  # noqa: S101 - opened as a pipe
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import json
 import os
 import platform
 import shlex
@@ -15,25 +16,29 @@ from typing import Any
 
 from nn_parity import registry
 
-SCHEMA = 1
+SCHEMA = 2  # of a run's files: raised when a row is made of other records, or otherwise
 ROOT = Path(__file__).parent.parent
 
 
 def describe(**request: Any) -> dict[str, Any]:
     """Return the content of environment.json; ``request`` is what was asked for."""
+    head = commit()
     return {
         "schema": SCHEMA,
         "nn_parity": metadata.version("nn-parity") if _installed() else "source",
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": _command(),
-        "commit": commit(),
+        "commit": head,
+        "dirty": head.endswith("+"),
         "python": platform.python_version(),
+        **machine(),
+        "machine": machine_id(),
         "platform": platform.platform(),
-        "cpu": cpu(),
-        "cores": cores(),
+        "memory_gib": memory_gib(),
         "load_average": _load(),
         "blas": blas(),
         "source_sha256": source_sha256(),
+        "suite_sha256": hashed(ROOT / "nn_parity", ROOT),
         "versions": {f: registry.versions(f) for f in registry.FRAMEWORKS},
         **request,
     }
@@ -43,6 +48,29 @@ def _command() -> str:
     if Path(sys.argv[0]).name in ("nn-parity", "__main__.py", "cli.py"):
         return shlex.join(["nn-parity", *map(without_home, sys.argv[1:])])
     return "from Python: nn_parity.compare or nn_parity.parity, with the cases below"
+
+
+def machine() -> dict[str, Any]:
+    """Return what times depend on: two machines that agree in it may share a column."""
+    return {
+        "cpu": cpu(),
+        "cores": cores(),
+        "os": platform.system(),
+        "architecture": platform.machine(),
+    }
+
+
+def machine_id() -> str:
+    """Return a short name of `machine`, the same on every machine of its kind."""
+    line = json.dumps(machine(), sort_keys=True)
+    return "m" + hashlib.sha256(line.encode()).hexdigest()[:11]  # "m": never a number
+
+
+def memory_gib() -> float:
+    """Return how much memory the machine has."""
+    import psutil
+
+    return round(psutil.virtual_memory().total / 2**30, 1)
 
 
 def cores() -> int:
@@ -63,11 +91,22 @@ def cpu() -> str:
 
 
 def blas() -> list[dict[str, Any]]:
-    """Return the linear-algebra libraries NumPy has loaded."""
+    """Return the linear-algebra library of NumPy; all that are loaded, if it is unknown."""
     from threadpoolctl import threadpool_info
 
     keys = ("internal_api", "version", "architecture")
-    return [{k: pool.get(k) for k in keys} for pool in threadpool_info()]
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    own = [pool for pool in pools if "numpy" in Path(pool["filepath"]).as_posix()]
+    return [{k: pool.get(k) for k in keys} for pool in own or pools] or [_built_with()]
+
+
+def _built_with() -> dict[str, Any]:
+    """Return the library NumPy was built with, such as Accelerate, which has no pool."""
+    import numpy as np
+
+    known: Any = np.show_config(mode="dicts")
+    blas = known.get("Build Dependencies", {}).get("blas", {})
+    return {"internal_api": blas.get("name"), "version": blas.get("version")}
 
 
 def commit() -> str:
@@ -83,14 +122,18 @@ def commit() -> str:
 
 def source_sha256(root: Path = ROOT) -> dict[str, str]:
     """Return a hash of the Python files of each implementation package in ``root``."""
-    found = {}
-    for package in registry.PACKAGES.values():
-        digest = hashlib.sha256()
-        for path in sorted((root / package).rglob("*.py")):
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            digest.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
-        found[package] = digest.hexdigest()
-    return found
+    return {
+        package: hashed(root / package, root) for package in registry.PACKAGES.values()
+    }
+
+
+def hashed(folder: Path, root: Path) -> str:
+    """Return a hash of the Python files of one package: names and contents."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
+    return digest.hexdigest()
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -8,6 +8,8 @@ slower, so only the tiny cases get it.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from nn_parity.protocol import Adapter, Batch, Case, Losses, Params
 
 LONG = bool(np.finfo(np.longdouble).eps < np.finfo(np.float64).eps)
+AFFORDABLE = 2e7  # weights of a step, each as often as it is used
 BITS = 113  # of the mantissa, as in IEEE 754's binary128
 _METHODS = {
     "exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh", "sin": "sin", "cos": "cos",
@@ -38,6 +41,20 @@ def _units(case: Case) -> set[str]:
     """Activations of a case; the constants of erf, for gelu, end with long double."""
     layers = {layer["name"] for layer in case.recipe.get("layers", ())}
     return layers | set(case.recipe.get("activations", ()))
+
+
+def affordable(case: Case) -> Case:
+    """Return the case with the tiers that its truth has time for.
+
+    Long double has no BLAS. Where a training step is some hundred million products, a
+    hundred of them would take minutes: the truth of such a case is its first pass.
+    """
+    spec = registry.spec(case.network)
+    weights = sum(math.prod(p.shape) for p in spec.params(case.sizes, case.recipe))
+    uses = case.recipe["batch_size"] * case.sizes.get("T", 1)  # one use a time step
+    if weights * uses < AFFORDABLE:
+        return case
+    return replace(case, tiers=tuple(tier for tier in case.tiers if tier != "steps"))
 
 
 def reference(case: Case) -> Adapter:
@@ -105,6 +122,10 @@ class ManyDigits:
         """Return "prediction" and every named activation."""
         outputs = self._adapter.forward(_all(_wide, batch), train=train)
         return _all(_rounded, outputs)
+
+    def generate(self, batch: Batch) -> np.ndarray:
+        """Return token ids."""
+        return self._adapter.generate(_all(_wide, batch))
 
     def losses_and_grads(
         self,

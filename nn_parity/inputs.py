@@ -14,7 +14,7 @@ from nn_parity.protocol import Case, Params, Spec
 if TYPE_CHECKING:
     from nn_parity.datasets import Dataset
 
-TINY = 11  # examples of a random case: three batches of 3 and a ragged one of 2
+TINY = 16  # examples of a tiny case: five batches of 3 and a ragged one of one example
 LOGITS = (60.0, -60.0, 800.0, -800.0, 0.0, 21.0)  # far beyond where e^z overflows
 
 
@@ -105,7 +105,7 @@ def _integers(
     rng = np.random.default_rng([seed, *b"integers"])
     for name, value in params.items():
         params[name] = batches.small_integers(rng, *value.shape)
-    batch = spec.batch(case.sizes, case.recipe, 8, rng)  # 8: the mean stays exact
+    batch = spec.batch(case.sizes, case.recipe, TINY, rng)  # 2^k: the mean stays exact
     return {
         name: a if (a == np.round(a)).all() else batches.small_integers(rng, *a.shape)
         for name, a in batch.items()
@@ -115,14 +115,17 @@ def _integers(
 def _saturated(
     spec: Spec, case: Case, seed: int, params: Params
 ) -> dict[str, np.ndarray]:
-    """One-layer case whose logits are +-60 and +-800: identity in, LOGITS as weights."""
+    """Make sums of +-60 and +-800: one layer takes them from its weights, others read them."""
     rng = np.random.default_rng([seed, *b"saturated"])
+    batch = spec.batch(case.sizes, case.recipe, TINY, rng)
+    rows, D = batch["x"].shape
+    logits = np.array([np.roll(LOGITS, i) for i in range(rows)])
+    if len(params) > 2:  # layers above: the first of them reads x itself
+        return batch | {"x": logits[:, :D]}
     (name, W), (bias, b) = params.items()
-    D, K = W.shape
-    params[name] = np.array([np.roll(LOGITS, i)[:K] for i in range(D)]).reshape(D, K)
+    params[name] = logits[:D, : W.shape[1]]
     params[bias] = np.zeros_like(b)
-    batch = spec.batch(case.sizes, case.recipe, D, rng)
-    return batch | {"x": np.eye(D)}
+    return batch | {"x": np.eye(D)[np.arange(rows) % D]}
 
 
 TINY_SETS = {"random": _random, "integers": _integers, "saturated": _saturated}

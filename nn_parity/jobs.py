@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nn_parity import agreement, crew, environment, files, keys, registry, samples
+from nn_parity import agreement, crew, environment, files, registry, samples
 from nn_parity.agreement import Cell
 from nn_parity.crew import Failure, Worker
 from nn_parity.errors import Refusal
-from nn_parity.keys import Key
 from nn_parity.protocol import Case
 from nn_parity.results import Run
 from nn_parity.transcripts import Transcript
@@ -193,20 +194,11 @@ class Job:
         """Compare all transcripts and write parity.csv."""
         rows: list[Row] = []
         for cell in self.cells():
-            ours = self.transcript(cell.case, cell.framework, cell.dtype)
+            where = cell.case, cell.framework, cell.dtype
+            ours = self.transcript(*where)
             scratch = self.transcript(cell.case, "scratch", cell.dtype)
-            if ours is None:
-                rows += agreement.absent(
-                    cell, *self.why_absent(cell.case, cell.framework, cell.dtype)
-                )
-            elif scratch is None:
-                rows += agreement.absent(
-                    cell, "withheld", "the reference has no result"
-                )
-            elif cell.framework == "scratch":
-                rows += agreement.compare(cell, _short(ours), keys.truth(ours))
-            else:
-                rows += agreement.compare(cell, ours, scratch)
+            why_absent = self.why_absent(*where)
+            rows += agreement.of_cell(cell, ours, scratch, why_absent)
         self.samples += [{"record": "parity", **row} for row in rows]
         write_csv(self.folder / "parity.csv", agreement.COLUMNS, rows)
         return rows
@@ -215,43 +207,49 @@ class Job:
         """Write accuracy.csv: one row for each framework, dtype and trained case."""
         from nn_parity import accuracy
 
-        rows = []
+        right: dict[tuple[str, str], Any] = {}  # of a data set under a loss
+        for case in self.cases:
+            key = case.dataset, case.recipe["loss"]
+            right.setdefault(key, accuracy.targets(case, known[case.dataset]))
+        records = [record for record in right.values() if record is not None]
         for cell in self.cells():
-            ours = self.transcript(cell.case, cell.framework, cell.dtype)
-            scratch = self.transcript(cell.case, "scratch", cell.dtype)
+            where = cell.case, cell.framework, cell.dtype
+            ours = self.transcript(*where)
             if ours is None:
-                status = self.why_absent(cell.case, cell.framework, cell.dtype)
-                row = accuracy.absent(cell, *status)
+                records.append(accuracy.absent(cell, *self.why_absent(*where)))
             else:
-                row = accuracy.row(cell, ours, scratch, known[cell.case.dataset])
-                self.samples.append(accuracy.sample(cell, ours))
-            rows.append(row)
-        write_csv(self.folder / "accuracy.csv", accuracy.COLUMNS, rows)
+                key = cell.case.dataset, cell.case.recipe["loss"]
+                decides = right[key] is not None
+                records.append(accuracy.record(cell, ours, decides=decides))
+        self.samples += records
+        write_csv(
+            self.folder / "accuracy.csv", accuracy.COLUMNS, accuracy.rows(records)
+        )
 
     def write_samples(self) -> None:
         """Write samples.jsonl: every raw value that the tables are made of."""
-        files.write_text(self.folder / samples.FILE, samples.text(self.samples))
+        first = samples.header(environment.SCHEMA, environment.machine_id())
+        text = samples.text([first, *self.samples])
+        files.write_text(self.folder / samples.FILE, text)
         status = "complete"
         files.write_text(self.folder / "status", status + "\n")
 
 
-def _short(transcript: Transcript) -> Transcript:
-    """Return scratch's transcript without the long training, which has no truth."""
-    return {
-        text: array
-        for text, array in keys.own(transcript).items()
-        if Key.parse(text).point != "end"
-    }
-
-
 def write_csv(path: Path, columns: Sequence[str], rows: list[Row]) -> None:
-    """Write rows as a table, the named columns first; truth is "true" or "false"."""
-    import pandas as pd
+    """Write rows as a table of just these columns."""
+    files.write_text(path, csv_text(columns, rows))
 
+
+def csv_text(columns: Sequence[str], rows: list[Row]) -> str:
+    """Return rows as CSV: floats with all their digits, truth as "true" or "false".
+
+    A number that is not finite is "nan", "inf" or "-inf"; what is missing is empty.
+    """
     words = {True: "true", False: "false"}
-    plain = [
-        {k: words[v] if isinstance(v, bool) else v for k, v in row.items()}
-        for row in rows
-    ]
-    frame = pd.DataFrame(plain, columns=list(columns))
-    files.write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        values = (row.get(column, "") for column in columns)
+        writer.writerow([words[v] if isinstance(v, bool) else v for v in values])
+    return text.getvalue()

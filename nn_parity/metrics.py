@@ -32,10 +32,13 @@ def loss(name: str, prediction: np.ndarray, y: np.ndarray) -> float:
 
 
 def decisions(name: str, prediction: np.ndarray) -> np.ndarray:
-    """Class of each prediction (or token): the largest logit, or the side of one half."""
+    """Class of each prediction (or token): the largest logit, or the side of one half.
+
+    Of several numbers each has its side.
+    """
     if name in INDEX_LOSSES:
         return prediction.argmax(axis=-1)
-    return (prediction[:, 0] > _threshold(name)).astype(int)
+    return (_numbers(prediction) > _threshold(name)).astype(int)
 
 
 def margins(name: str, prediction: np.ndarray) -> np.ndarray:
@@ -43,20 +46,25 @@ def margins(name: str, prediction: np.ndarray) -> np.ndarray:
     if name in INDEX_LOSSES:
         top = np.sort(prediction, axis=-1)
         return top[..., -1] - top[..., -2]
-    return np.abs(prediction[:, 0] - _threshold(name))
+    return np.abs(_numbers(prediction) - _threshold(name))
 
 
 def truths(name: str, y: np.ndarray) -> np.ndarray:
     """Class of each target."""
-    return y if name in INDEX_LOSSES else (y[:, 0] > 0.5).astype(int)
+    return y if name in INDEX_LOSSES else (_numbers(y) > 0.5).astype(int)
 
 
 def probability(name: str, prediction: np.ndarray) -> np.ndarray:
-    """First output as a probability: through the sigmoid where it is a logit."""
+    """Return outputs as probabilities: through the sigmoid where they are logits."""
     from scipy.special import expit
 
-    p = prediction[:, 0]
+    p = _numbers(prediction)
     return expit(p) if name in BINARY_LOSSES else p
+
+
+def _numbers(outputs: np.ndarray) -> np.ndarray:
+    """(N,) of one output, and all (N, K) of several."""
+    return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
 
 def _threshold(name: str) -> float:

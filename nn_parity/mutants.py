@@ -43,6 +43,8 @@ KINDS = {
     "layers": ("layer", "activation"),
     "names": ("activation", "loss"),
     "sequential": ("layer", "activation"),
+    "convolution": ("layer",),
+    "attention": ("transformer",),
 }
 
 

@@ -79,7 +79,7 @@ def _no_figure(run: Run, kind: str) -> Refusal:
 
 
 def _all(run: Run) -> Iterator[tuple[str, Callable[[], Figure]]]:
-    for case in run.cases:
+    for case in run.first_cases:
         if case.dataset in inputs.TINY_SETS:
             continue
         label = case.name.replace("/", "-")
@@ -87,18 +87,37 @@ def _all(run: Run) -> Iterator[tuple[str, Callable[[], Figure]]]:
             transcripts = _recorded(run, case, dtype)
             for kind, make in _of_case(run, case, dtype, transcripts):
                 yield f"{kind}-{label}-{dtype}", make
-    for experiment in dict.fromkeys(case.experiment for case in run.cases):
-        trained = [c for c in run.cases if c.experiment == experiment and c.trains]
+    for experiment in dict.fromkeys(case.experiment for case in run.first_cases):
+        trained = [
+            c for c in run.first_cases if c.experiment == experiment and c.trains
+        ]
         if len(trained) > 1:
             yield f"parts-{experiment}", partial(_parts, run, experiment, trained)
-    if run.has("speed") and len(run.speed):
-        for name, rows in run.speed.groupby("experiment", sort=False):
-            yield (
-                f"speed-{name}",
-                partial(
-                    figures.speed_ratios, rows, title=f"{name}: time against scratch"
-                ),
-            )
+    yield from _of_timings(run)
+
+
+_TIMINGS = {  # figure: its table, what it cannot be drawn without, drawn by, headline
+    "speed": ("speed", "status", figures.speed_ratios, "time against scratch"),
+    "scaling": (
+        "scaling",
+        "ratio_to_scratch",
+        figures.scaling_curves,
+        "time over size",
+    ),
+    "memory": ("memory", "peak_mib", figures.memory_bars, "memory of a process"),
+    "roofline": ("speed", "peak_share", figures.roofline, "share of the peak"),
+}
+
+
+def _of_timings(run: Run) -> Iterator[tuple[str, Callable[[], Figure]]]:
+    for figure, (table, needed, make, says) in _TIMINGS.items():
+        quick = figure == "roofline" and run.environment["kind"] == "compare"
+        if quick or not run.has(table):
+            continue
+        for name, rows in run.frame(table).groupby("experiment", sort=False):
+            if needed in rows and rows[needed].notna().any():
+                title = f"{name}: {says}"
+                yield f"{figure}-{name}", partial(make, rows, title=title)
 
 
 def _recorded(run: Run, case: Case, dtype: str) -> dict[str, Transcript]:
@@ -136,15 +155,19 @@ def _of_network(
         yield "jacobians", lambda: _jacobians(case, transcripts)
     if data is None:
         return
-    if data.classes is not None:
+    if "activation/attention_1" in scratch:
+        yield "attention", lambda: _attention(case, scratch, data)
+    if data.classes is not None and data.y_test.ndim == 1:
         yield "confusion", lambda: _confusion(case, scratch, data)
     if data.classes is not None and data.x_test[0].size == np.prod(
         data.image_shape or 0
     ):
         yield "misclassified", lambda: _misclassified(case, transcripts, data)
+    if data.image_shape and data.y_test.shape[1:] == (np.prod(data.image_shape),):
+        yield "reconstructions", lambda: _reconstructions(case, transcripts, data)
     if layered and "W_1" in params and data.image_shape is not None:
         yield "first-layer", lambda: _first_layer(case, params, data)
-    if data.x_train.shape[1:] == (2,):
+    if data.x_train.shape[1:] == (2,) and not data.vocabulary:
         yield "region", lambda: _region(case, params, data)
     if data.x_train.shape[1:] == (1,):
         yield (
@@ -243,6 +266,22 @@ def _misclassified(
     )
 
 
+def _reconstructions(
+    case: Case, transcripts: Mapping[str, Transcript], data: datasets.Dataset
+) -> Figure:
+    shape = (-1, *(data.image_shape or (0, 0)))
+    loss = case.recipe["loss"]
+    drawn = {
+        f: metrics.probability(loss, t["prediction/test@end"]).reshape(shape)
+        for f, t in transcripts.items()
+    }
+    return figures.reconstructions(
+        data.y_test.reshape(shape),
+        drawn,
+        title=f"{case.name}: pictures drawn again from their codes",
+    )
+
+
 def _first_layer(
     case: Case, params: dict[str, np.ndarray], data: datasets.Dataset
 ) -> Figure:
@@ -250,6 +289,30 @@ def _first_layer(
         params["W_1"],
         data.image_shape or (0, 0),
         title=f"{case.name}: what each hidden unit looks for",
+    )
+
+
+def _attention(case: Case, scratch: Transcript, data: datasets.Dataset) -> Figure:
+    """Draw what the trained network attends to, in the first test example it gets right.
+
+    Of a text that is any; the maps of the last block are drawn.
+    """
+    last = max(n for n in keys.select(scratch, "activation") if "attention" in n)
+    said = metrics.decisions(case.recipe["loss"], scratch["prediction/test@end"])
+    right = (said == data.y_test).reshape(len(said), -1).mean(axis=1)
+    first = int(right.argmax())
+    adapter = registry.build("scratch", case, dtype="float64")
+    adapter.load({n: a.astype(np.float64) for n, a in _params(scratch).items()}, {})
+    batch = inputs.arranged(case, data.x_test[first : first + 1])
+    maps = adapter.forward(batch, train=False)[last][0]
+    if data.vocabulary:
+        letters = [data.vocabulary[i] for i in data.x_test[first]]
+        return figures.attention_of_letters(
+            maps, letters, title=f"{case.name}: where each letter looks"
+        )
+    digit = data.y_test[first]
+    return figures.attention_of_rows(
+        maps, batch["x"][0], title=f"{case.name}: where each row of a {digit} looks"
     )
 
 

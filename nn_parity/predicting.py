@@ -49,7 +49,8 @@ def predict(
         Fixes network, sizes and recipe; where it has several parts, the first that is
         trained.
     given : sequence
-        Rows of numbers, "x1,x2,...", or "test:17" for a row of the test set.
+        Rows of numbers, or of tokens, "x1,x2,..."; or "test:17" for a row of the test
+        set.
     weights : path, optional
         A weight file; without one scratch trains the experiment on the spot.
 
@@ -57,7 +58,8 @@ def predict(
     -------
     DataFrame
         One row for each input: the input, then each framework's prediction, as a class
-        where there are classes and as a number otherwise.
+        where there are classes, as the tokens of a network that generates, and as a
+        number otherwise.
     """
     import pandas as pd
 
@@ -80,7 +82,11 @@ def predict(
                 answer = worker.run(
                     {"op": "forward", "case": case.plain(), "x": x.tolist()}
                 )
-                columns[framework] = _answers(case, np.array(answer["prediction"]))
+                columns[framework] = (
+                    [_written(tokens, known) for tokens in answer["tokens"]]
+                    if "tokens" in answer
+                    else _answers(case, np.array(answer["prediction"]))
+                )
             except Failure as failure:
                 columns[framework] = [f"{failure.status}: {failure.reason}"] * len(x)
             finally:
@@ -137,8 +143,11 @@ def _row(text: str | Sequence[float], case: Case, data: datasets.Dataset) -> np.
                 f"{data.name} has {len(test)}",
                 f"give test:0 to test:{len(test) - 1}",
             )
-        return test[int(number)].astype(np.float64)
+        row = test[int(number)]
+        return row if data.vocabulary else row.astype(np.float64)
     shape = test.shape[1:]
+    if data.vocabulary:
+        return _tokens(text, shape[0], data)
     try:
         parts = text.split(",") if isinstance(text, str) else text
         values = np.array([float(part) for part in parts])
@@ -151,6 +160,29 @@ def _row(text: str | Sequence[float], case: Case, data: datasets.Dataset) -> np.
             f"give {int(np.prod(shape))} finite numbers, comma between, or test:ROW",
         ) from None
     return row
+
+
+def _tokens(
+    text: str | Sequence[float], length: int, data: datasets.Dataset
+) -> np.ndarray:
+    """Return the ids of tokens, those that the data's x is made of."""
+    known = [data.vocabulary[i] for i in np.unique(data.x_train)]
+    parts = text.split(",") if isinstance(text, str) else text
+    named = [str(part).strip() for part in parts]
+    strange = next((part for part in named if part not in known), None)
+    if strange is not None or len(named) != length:
+        wrong = f"'{strange}'" if strange is not None else f"{len(named)} tokens"
+        raise Refusal(
+            "E016",
+            f"'{_shown(text)}' is no input: {wrong}",
+            "--input",
+            f"give {length} of {' '.join(known)}, comma between, or test:ROW",
+        )
+    return np.array([data.vocabulary.index(part) for part in named])
+
+
+def _written(tokens: Sequence[int], data: datasets.Dataset) -> str:
+    return ",".join(data.vocabulary[token] for token in tokens)
 
 
 def _shown(text: str | Sequence[float]) -> str:

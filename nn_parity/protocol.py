@@ -23,9 +23,13 @@ Sizes = Mapping[str, Any]  # {"D": 784, "H": (16, 16), "K": 10}
 Recipe = Mapping[str, Any]  # activations, loss, optimizer, batch_size, ...
 
 
-# what a transcript records: one pass at the initial weights; 50 recorded gradients; two
-# short epochs, each way of running them; the first training steps
-TIERS = ("initial", "updates", "epochs", "steps")
+# what a transcript records: one pass at the initial weights; one of a single example; 50
+# recorded gradients; two short epochs, each way of running them; the first training steps
+TIERS = ("initial", "one", "updates", "epochs", "steps")
+# The tiny cases of a network share them out, because JAX and Keras compile each anew: its
+# first case, the same one under an optimizer that has moments, and all that compute
+# something else.
+FIRST, MOMENTS, VARIANT = ("initial", "epochs"), ("updates", "steps"), ("initial",)
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class Spec:
     # a data set's x and y (None: not known) -> all that the network consumes but noise
     arrange: Callable[[Sizes, np.ndarray, np.ndarray | None], Params] = as_sized
     takes: tuple[str, ...] = ()  # which of settings.OF_SOME_NETWORKS it reads
+    generates: bool = False  # it has `generate`, and its answers are judged by that
     layered: bool = False  # W_1 b_1 W_2 ..., one activation a layer: it can be drawn
     state: Callable[[Sizes, Recipe], tuple[Param, ...]] = lambda sizes, recipe: ()
     # random arrays that come with n examples in training: dropout masks, shifts
@@ -133,6 +138,12 @@ class Adapter(Protocol):
 
     def forward(self, batch: Batch, *, train: bool) -> dict[str, np.ndarray]:
         """Return "prediction" and every named activation; changes nothing."""
+
+    def generate(self, batch: Batch) -> np.ndarray:
+        """Return token ids (N, T): greedy decoding, of a network that generates.
+
+        The batch has what is read, and no y: each token follows on those before it.
+        """
 
     def losses_and_grads(
         self,

@@ -137,3 +137,8 @@ def chosen_part(cases: Cases, label: str | None = None) -> tuple[Case, Part]:
 def with_weights(case: Case, path: str) -> Case:
     """Return the case, starting from a weight file."""
     return replace(case, weights=path, given=True)
+
+
+def again(case: Case, seed: int) -> Case:
+    """Return the case's training once more, from another seed; nothing else is recorded."""
+    return replace(case, name=f"{case.name}, seed {seed}", seeds=(seed,), tiers=())

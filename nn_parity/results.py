@@ -18,7 +18,7 @@ from nn_parity.transcripts import Transcript
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLES = ("parity", "speed", "accuracy")
+TABLES = ("parity", "speed", "accuracy", "memory", "scaling")
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,16 @@ class Run:
         """Read one table; names such as "None" or "NA" stay text."""
         import pandas as pd
 
+        frame = self.cells(kind)
+        for column in frame.columns:
+            if column not in (*samples.TEXT, "passed"):
+                frame[column] = pd.to_numeric(frame[column], errors="coerce")
+        return frame
+
+    def cells(self, kind: str) -> pd.DataFrame:
+        """Read one table as it is written: "" is missing, and "nan" is not."""
+        import pandas as pd
+
         path = self.path / f"{kind}.csv"
         if not path.exists():
             raise Refusal(
@@ -56,11 +66,7 @@ class Run:
                 str(self.path),
                 f"tables here: {', '.join(t for t in TABLES if self.has(t)) or 'none'}",
             )
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-        for column in frame.columns:
-            if column not in (*samples.TEXT, "passed"):
-                frame[column] = pd.to_numeric(frame[column], errors="coerce")
-        return frame
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
 
     def has(self, kind: str) -> bool:
         """Whether the run has this table."""
@@ -69,7 +75,7 @@ class Run:
     @property
     def samples(self) -> list[samples.Sample]:
         """Every raw value behind the tables, one record each."""
-        return samples.read(self.path / samples.FILE)
+        return samples.read(samples.find(self.path))
 
     @cached_property
     def environment(self) -> dict[str, Any]:
@@ -84,6 +90,12 @@ class Run:
             Case(**{key: value for key, value in plain.items() if key in known})
             for plain in self.environment["cases"]
         )
+
+    @property
+    def first_cases(self) -> tuple[Case, ...]:
+        """The cases of the first seed, which get the full treatment."""
+        first = self.environment.get("seed")
+        return tuple(c for c in self.cases if first is None or c.seeds[0] == first)
 
     def transcript(self, case: Case, framework: str, dtype: str) -> Transcript:
         """Return what one implementation recorded of a case; empty if it has nothing."""
@@ -126,7 +138,7 @@ class Run:
         return pictures.figure(self, kind)
 
     def table(self, kind: str = "parity", *, format: str = "md") -> str:
-        """Return one table as Markdown, LaTeX, CSV or HTML text."""
+        """Return one table as text: md, tex, csv or html; or bibtex, an entry for it."""
         from nn_parity import tables
 
         return tables.export(self, kind, format)
@@ -139,7 +151,8 @@ class Run:
 
 def _by_case(path: Path) -> dict[str, Transcript]:
     found: dict[str, Transcript] = {}
-    with np.load(path, allow_pickle=False) as stored:
+    # opened here, so that it is closed if the archive is damaged
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
         for name in stored.files:
             case, _, key = name.partition(":")
             found.setdefault(case, {})[key] = stored[name]

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from nn_parity import crew, environment, files, inputs, recipes, registry
+from nn_parity import crew, environment, files, inputs, manifest, recipes, registry
 from nn_parity import weights as initial_weights
 from nn_parity.blocks import blocks as all_blocks
 from nn_parity.errors import Refusal
@@ -41,6 +41,7 @@ def compare(
     weights: str | Path | None = None,
     epochs: int | None = None,
     seed: int = 0,
+    seeds: int = 1,
     settings: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     resume: bool = False,
@@ -64,6 +65,9 @@ def compare(
     weights : path, optional
         Weight file (.npz, .csv) in place of drawn initial weights.
     epochs, seed : int, optional
+    seeds : int
+        Train from so many seeds: ``seed`` with everything that is compared, the next
+        ones for their whole training only (curve, trained weights, predictions).
     settings : mapping, optional
         What `--set` takes: ``{"hidden": "8", "lr": 0.1}``.
     out : path, optional
@@ -89,7 +93,8 @@ def compare(
         Unknown names or settings, unusable data, weights or output folder: before
         anything is trained.
     """
-    from nn_parity import bench, datasets
+    from nn_parity import benching, datasets
+    from nn_parity.benching import journal, running
 
     names = [experiments] if isinstance(experiments, str) else list(experiments)
     if not names:
@@ -98,7 +103,7 @@ def compare(
     if epochs is not None:
         changes["epochs"] = epochs
     team = Team.assemble(frameworks, dtype, threads=threads, timeout=timeout, say=say)
-    _check_seed(seed)
+    _check_seeds(seed, seeds, weights)
 
     known: dict[str, datasets.Dataset] = {}
 
@@ -118,9 +123,12 @@ def compare(
                 inputs.of(case)  # refused here, not in a worker
             cases.append(case)
             by_hand[case.name] = part.by_hand
+    drawn = [case for case in cases if by_hand[case.name] is None and case.trains]
+    for further in range(seed + 1, seed + seeds):
+        cases += [recipes.again(case, further) for case in drawn]
 
     folder = _folder(out, "+".join(dict.fromkeys(names)), resume=resume)
-    cases = [_fix_weights(case, by_hand[case.name], folder) for case in cases]
+    cases = [_fix_weights(case, by_hand.get(case.name), folder) for case in cases]
     _describe(
         folder,
         team,
@@ -131,21 +139,24 @@ def compare(
             d.name: {"sha256": d.sha256, "description": d.description}
             for d in known.values()
         },
-        data=None if data is None else str(Path(data).resolve()),
+        data=None if data is None else environment.without_home(Path(data).resolve()),
         seed=seed,
+        seeds=list(range(seed, seed + seeds)),
     )
     job = Job(folder, team, cases)
+    timed = journal.measured(folder) if resume else []
     with team:
         job.record()
         rows = job.parity_rows()
         job.write_accuracy({dataset.name: dataset for dataset in known.values()})
         job.write_samples()
         if speed:
-            bench.quick(job, rows)
-            job.write_samples()
+            asked = running.Asked(running.QUICK)
+            running.Benchmark(job, rows, asked, timed).run()
         else:
-            files.write_text(folder / "speed.csv", ",".join(bench.COLUMNS) + "\n")
+            files.write_text(folder / "speed.csv", ",".join(benching.COLUMNS) + "\n")
     _draw(Run(folder))
+    manifest.write(folder)
     return Run(folder)
 
 
@@ -180,6 +191,124 @@ def parity(
         job.record()
     job.parity_rows()
     job.write_samples()
+    manifest.write(folder)
+    return Run(folder)
+
+
+def bench(
+    experiments: str | Sequence[str] = DEFAULT,
+    *,
+    frameworks: str | Sequence[str] | None = None,
+    dtype: str = "float32",
+    variants: str | Sequence[str] | None = None,
+    scaling: str | Sequence[str] | None = None,
+    launches: int = 5,
+    rounds: int = 31,
+    quick: bool = False,
+    data: str | Path | None = None,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    threads: int = 1,
+    timeout: float = crew.TIMEOUT,
+    say: Say = silent,
+) -> Run:
+    """Time implementations on experiments, as docs/benchmarking.md says.
+
+    Of each experiment the first part that is trained is timed: steps, whole epochs and
+    predictions. Before that, its outputs, gradients and first training steps are
+    compared, and what fails there gets no times.
+
+    Parameters
+    ----------
+    experiments, frameworks, data, seed, settings, out, threads, timeout
+        As in `compare`.
+    dtype : {"float32", "float64", "both"}
+    variants : str or sequence of str, optional
+        Further ways to run an epoch, which compile for long: "torch-compile",
+        "keras-jit" or "all".
+    scaling : str or sequence of str, optional
+        Also time epochs over "batch_size", "hidden" and "length", with 1 and 2 threads,
+        or over "all" of them.
+    launches, rounds : int
+        Generations of processes, and slices of each cell in one.
+    quick : bool
+        One launch in processes that did other work before, for some seconds: what
+        `compare` does.
+    resume : bool
+        Go on with the interrupted run in ``out``; no slice is lost.
+
+    Returns
+    -------
+    Run
+        ``run.speed`` is a DataFrame; ``run.frame("memory")`` and, with ``scaling``,
+        ``run.frame("scaling")`` are two more.
+
+    Raises
+    ------
+    Refusal
+        As in `compare`; E050 to E052 for what only this function takes.
+    """
+    from nn_parity import datasets
+    from nn_parity.benching import entries, journal, running
+    from nn_parity.benching.scaling import dimensions
+
+    names = [experiments] if isinstance(experiments, str) else list(experiments)
+    if not names:
+        raise Refusal("E003", "no experiment named", "bench", "see nn-parity list")
+    changes = dict(settings or {})
+    plan = running.plan(launches, rounds, quick=quick)
+    asked_variants = entries.chosen_variants(variants)
+    asked_scaling = dimensions(scaling)
+    if quick and (asked_variants or asked_scaling):
+        raise Refusal(
+            "E053", "variants and scaling are not quick", "--quick", "leave out one"
+        )
+    team = Team.assemble(frameworks, dtype, threads=threads, timeout=timeout, say=say)
+    _check_seeds(seed, 1, None)
+    known: dict[str, datasets.Dataset] = {}
+
+    def load(name: str) -> datasets.Dataset:
+        if name not in known:
+            known[name] = datasets.load(name, data=data)
+        return known[name]
+
+    cases = []
+    for name in dict.fromkeys(names):
+        found = recipes.cases(name, changes=changes, seed=seed, data=data, load=load)
+        case, _ = recipes.chosen_part(found)
+        recipe = {key: v for key, v in case.recipe.items() if key != "epochs"}
+        cases.append(replace(case, recipe=recipe, tiers=("initial", "steps")))
+    folder = _folder(out, "+".join(dict.fromkeys(names)), resume=resume)
+    cases = [_fix_weights(case, None, folder) for case in cases]
+    _describe(
+        folder,
+        team,
+        resume=resume,
+        kind="bench",
+        cases=[case.plain() for case in cases],
+        datasets={
+            d.name: {"sha256": d.sha256, "description": d.description}
+            for d in known.values()
+        },
+        data=None if data is None else environment.without_home(Path(data).resolve()),
+        seed=seed,
+        launches=plan.launches,
+        rounds=plan.rounds,
+        quick=quick,
+        variants=sorted(asked_variants),
+        scaling=list(asked_scaling),
+    )
+    job = Job(folder, team, cases)
+    timed = journal.measured(folder) if resume else []
+    asked = running.Asked(plan, asked_variants, asked_scaling, changes, load)
+    with team:
+        job.record()
+        rows = job.parity_rows()
+        running.Benchmark(job, rows, asked, timed).run()
+    _draw(Run(folder))
+    manifest.write(folder)
     return Run(folder)
 
 
@@ -198,14 +327,28 @@ def _draw(run: Run) -> None:
     pictures.draw(run, failed=tell)
 
 
-def _check_seed(seed: Any) -> None:
-    whole = isinstance(seed, int) and not isinstance(seed, bool)
-    if not (whole and 0 <= seed < 2**32):
+def _check_seeds(seed: Any, seeds: Any, weights: Any) -> None:
+    whole = [isinstance(n, int) and not isinstance(n, bool) for n in (seed, seeds)]
+    if not (whole[0] and 0 <= seed < 2**32):
         raise Refusal(
             "E010",
             f"seed {seed!r}",
             "--seed",
             "give a whole number from 0 to 4294967295",
+        )
+    if not (whole[1] and 1 <= seeds <= 2**32 - seed):
+        raise Refusal(
+            "E010",
+            f"{seeds!r} seeds",
+            "--seeds",
+            "give how many, from 1; the last seed is at most 4294967295",
+        )
+    if seeds > 1 and weights is not None:
+        raise Refusal(
+            "E010",
+            f"{seeds} seeds from the same weights would only change the order",
+            "--seeds and --weights",
+            "leave out one of them",
         )
 
 
@@ -289,6 +432,7 @@ def _describe(
     )
     if resume:
         _same_request(folder, text)
+        (folder / manifest.FILE).unlink(missing_ok=True)
         return
     files.write_text(folder / "environment.json", json.dumps(text, indent=1) + "\n")
 
@@ -299,7 +443,7 @@ def _same_request(folder: Path, now: dict[str, Any]) -> None:
     now = json.loads(json.dumps(now))
     for key in (
         "cases", "frameworks", "dtypes", "threads", "versions", "datasets",
-        "source_sha256",
+        "source_sha256", "machine",
     ):  # fmt: skip
         if then.get(key) != now.get(key):
             other = "code of the implementations" if key == "source_sha256" else key

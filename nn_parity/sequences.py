@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nn_parity.errors import Refusal
 
 if TYPE_CHECKING:
@@ -24,6 +26,24 @@ def rows(data: Dataset) -> tuple[int, int]:
         )
     T, D = found
     return T, D
+
+
+def tokens(data: Dataset) -> int:
+    """V of a data set of token ids; `Refusal` E008 where x is numbers."""
+    if not data.vocabulary or data.y_train.ndim != 2:
+        raise Refusal(
+            "E008",
+            f"'{data.name}' has no strings of tokens to read and to write",
+            "the data of this experiment",
+            "leave out --data",
+        )
+    return len(data.vocabulary)
+
+
+def real_steps(rng: np.random.Generator, n: int, T: int) -> np.ndarray:
+    """Draw a mask (n, T): ones for the real steps, at least one, then zeros."""
+    lengths = rng.integers(1, T + 1, n)
+    return (np.arange(T) < lengths[:, None]).astype(np.float64)
 
 
 def one_hidden_layer(settings: Mapping[str, Any]) -> int:

@@ -135,6 +135,8 @@ NORMS = ("none", "batch", "layer")
 _FRACTION = "a number from 0 to below 1"
 _KEYS: dict[str, tuple[Convert, str]] = {
     "hidden": (_layers, "units of each hidden layer, such as 16,16"),
+    "heads": (_integer(1), "a whole number from 1"),
+    "blocks": (_integer(1), "a whole number from 1"),
     "activation": (_activation, f"one of {', '.join(ACTIVATIONS)}"),
     "output": (_activation, f"one of {', '.join(ACTIVATIONS)}"),
     "init": (_one_of(INITS), f"one of {', '.join(INITS)}"),
@@ -160,12 +162,15 @@ _KEYS: dict[str, tuple[Convert, str]] = {
     "norm": (_one_of(NORMS), f"one of {', '.join(NORMS)}"),
     "dropout": (_number(0, 1), _FRACTION),
     "augment": (_augment, "none, shift, flip or shift+flip"),
+    "tied": (_truth, "true or false"),
+    "embedding": (_integer(1), "a whole number from 1"),
     "batch_size": (_integer(1), "a whole number from 1"),
     "epochs": (_integer(0), "a whole number from 0"),
     "shuffle": (_truth, "true or false"),
 }
 OF_SOME_NETWORKS = (
-    "hidden", "activation", "output", "init", "norm", "dropout", "augment"
+    "hidden", "activation", "output", "init", "norm", "dropout", "augment", "tied",
+    "heads", "blocks", "embedding",
 )  # fmt: skip
 _ALIASES = {"batch": "batch_size", "batch-size": "batch_size"}
 

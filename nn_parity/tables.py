@@ -6,18 +6,18 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nn_parity import keys
+from nn_parity import citing, keys, samples, seeds
 from nn_parity.agreement import QUANTITIES
 from nn_parity.errors import Refusal
 from nn_parity.results import TABLES, Run
 from nn_parity.suggest import nearest
+from nn_parity.typeset import FORMATS, as_text, canonical
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-FORMATS = ("md", "tex", "csv", "html")
-KINDS = (*TABLES, "summary", "parameters", "cases")
+KINDS = (*TABLES, "summary", "parameters", "cases", "seeds")
 
 
 # -- summaries -------------------------------------------------------------------------
@@ -39,6 +39,13 @@ def parameters(run: Run) -> pd.DataFrame:
                 number = tensor.rpartition("_")[2]
                 layer = number if number.isdecimal() else tensor
                 rows.append((network, layer, framework, value.size))
+    if not rows:
+        raise Refusal(
+            "E604",
+            "parameters are counted in the transcripts, which are not here",
+            str(run.path),
+            "see the tables that lie with the run",
+        )
     frame = pd.DataFrame(rows, columns=["network", "layer", "framework", "n"])
     table = frame.pivot_table(
         index=["network", "layer"],
@@ -79,7 +86,7 @@ def cases(run: Run) -> pd.DataFrame:
     """Worst error of each case (a building block, say), tier and dtype in each framework."""
     import pandas as pd
 
-    data = {case.name: case.dataset for case in run.cases}
+    data = {case.experiment or case.name: case.dataset for case in run.cases}
     rows = []
     for (name, dtype), group in run.parity.groupby(["experiment", "dtype"], sort=False):
         case = name.removesuffix(f", {data[name]}")
@@ -127,30 +134,25 @@ def terminal(run: Run) -> list[Any]:
         shown.append(
             rich_table(
                 speed_view(run),
-                "Speed: median (times scratch: 95 % interval); quick, a first look",
+                f"Speed{_care(run)}: median (times scratch: 95 % interval)",
             )
         )
-    if run.has("accuracy"):
+    if run.has("scaling") and len(run.frame("scaling")):
+        title = "Crossover: from which size on a framework is faster than scratch"
+        shown.append(rich_table(crossover_view(run), title))
+    if run.has("accuracy") and len(run.environment.get("seeds", ())) > 1:
+        title = (
+            "Accuracy over seeds: mean, spread, 95 % interval of the mean (Student's t)"
+        )
+        shown.append(rich_table(_seeds_view(run), title))
+    elif run.has("accuracy"):
         shown.append(rich_table(_accuracy_view(run), "Accuracy after training"))
     return shown
 
 
 def captions(run: Run) -> list[str]:
     """Lines that stand under the tables: what was measured, on what, and how again."""
-    environment = run.environment
-    versions = {
-        name: version
-        for framework in environment["frameworks"]
-        for name, version in environment["versions"][framework].items()
-    }
-    lines = [d["description"] for d in environment.get("datasets", {}).values()]
-    lines += [
-        ", ".join(f"{n} {v}" for n, v in versions.items()),
-        f"{environment['cpu']}, {environment['threads']} thread(s) each, "
-        f"{environment['started']}, commit {environment['commit'] or 'unknown'}",
-        f"{environment['command']}",
-    ]
-    return lines
+    return citing.provenance(run)
 
 
 def verdict(run: Run) -> list[str]:
@@ -184,22 +186,41 @@ def verdict(run: Run) -> list[str]:
 
 
 def as_json(run: Run) -> dict[str, Any]:
-    """Return the whole run as JSON-ready data."""
-    import json
-
+    """Return the whole run as JSON-ready data; what is missing is null."""
     whole = {"path": str(run.path), "exit_code": run.exit_code}
     for kind in TABLES:
         if run.has(kind):
-            frame = run.parity if kind == "parity" else run.frame(kind)
-            text = frame.to_json(orient="records", double_precision=15)
-            whole[kind] = json.loads(text)
+            cells = run.cells(kind)
+            read: dict[str, Callable[[str], Any]] = {"passed": _TRUTH.get}
+            read |= dict.fromkeys(_numeric(cells, kind) or (), plain)
+            whole[kind] = [
+                {c: read.get(c, str)(v) for c, v in row.items()}
+                for row in cells.to_dict("records")
+            ]
     return whole | {"environment": run.environment}
+
+
+def plain(cell: str) -> float | int | str | None:
+    """Return the number of a cell; "nan", "inf" and "-inf", which JSON lacks, as text."""
+    try:
+        number = float(cell)
+    except ValueError:
+        return cell or None
+    if not math.isfinite(number):
+        return str(number)
+    return int(cell) if cell.lstrip("-").isdecimal() else number
+
+
+_TRUTH = {"true": True, "false": False}
 
 
 _WORK = {
     ("train-epoch", "lean"): "a step of an epoch, leanest loop",
     ("train-epoch", "idiomatic"): "a step of an epoch, everyday loop",
+    ("train-epoch", "compile"): "a step of an epoch, torch.compile",
+    ("train-epoch", "jit"): "a step of an epoch, fit with XLA",
     ("train-step", "step"): "one step() call",
+    ("inference", "batch-1"): "predict 1 example",
     ("inference", "batch-256"): "predict 256 examples",
 }
 
@@ -208,7 +229,8 @@ def speed_view(run: Run) -> pd.DataFrame:
     """One row for each kind of work, one column for each framework.
 
     A cell is the median time of a step and, in brackets, how often scratch's time that is
-    (median of paired ratios, with its 95 % interval).
+    (median of paired ratios, with its 95 % interval). Below it stand the row's flags, which
+    docs/benchmarking.md explains.
     """
     import pandas as pd
 
@@ -233,11 +255,38 @@ def speed_view(run: Run) -> pd.DataFrame:
 def _speed_cell(row: Any) -> str:
     if row.status != "ok":
         return row.status
-    time = f"{row.step_ms:.3g} ms"
-    if row.framework == "scratch" and row.ratio_lo == row.ratio_hi:
-        return time
-    times = f"{row.ratio_to_scratch:.3g}x ({row.ratio_lo:.3g}-{row.ratio_hi:.3g})"
-    return f"{time}\n{times}"
+    lines = [f"{row.step_ms:.3g} ms"]
+    if row.framework != "scratch" or row.ratio_lo != row.ratio_hi:
+        interval = f"({row.ratio_lo:.3g}-{row.ratio_hi:.3g})"
+        lines.append(f"{row.ratio_to_scratch:.3g}x {interval}")
+    flags = [flag for flag in row.flag.split("; ") if not flag.startswith(_CARE)]
+    if any(flags):
+        lines.append(f"! {', '.join(flags)}")
+    return "\n".join(lines)
+
+
+def crossover_view(run: Run) -> pd.DataFrame:
+    """One row for each dimension of a scaling, one column for each framework."""
+    import pandas as pd
+
+    rows = []
+    names = ["experiment", "dtype", "dimension", "threads"]
+    for key, group in run.frame("scaling").groupby(names, sort=False):
+        said = group[group["crossover_says"] != ""]
+        shown = dict(zip(said["framework"], said["crossover_says"], strict=True))
+        rows.append(dict(zip(names, key, strict=True)) | shown)
+    return pd.DataFrame(rows).fillna("")
+
+
+_CARE = ("quick", "short")
+
+
+def _care(run: Run) -> str:
+    """Say in the headline what holds for every row: that it is a first look only."""
+    flags = run.speed["flag"]
+    if flags.str.contains("quick").any():
+        return " (quick, a first look)"
+    return " (short, a first look)" if flags.str.contains("short").any() else ""
 
 
 def _accuracy_view(run: Run) -> pd.DataFrame:
@@ -258,6 +307,26 @@ def _accuracy_view(run: Run) -> pd.DataFrame:
     text["differ from scratch"] = frame["disagreements_with_scratch"].map(
         _blank("{:.0f}")
     )
+    text["status"] = frame["status"]
+    return text
+
+
+def _seeds_view(run: Run) -> pd.DataFrame:
+    frame = seeds.over_seeds(run.accuracy)
+    text = frame[["experiment", "dataset", "framework", "dtype", "measure"]].copy()
+    labelled = frame["part"] != ""
+    text.loc[labelled, "dataset"] = frame.loc[labelled, "part"]
+    for heading, column, pattern in (
+        ("seeds", "seeds", "{:.0f}"),
+        ("mean", "mean", "{:.4g}"),
+        ("sd", "sd", "{:.2g}"),
+        ("from", "low", "{:.4g}"),
+        ("to", "high", "{:.4g}"),
+        ("n", "n_test", "{:.0f}"),
+        ("differ from scratch", "disagreements_with_scratch", "{:.0f}"),
+    ):
+        text[heading] = frame[column].map(_blank(pattern))
+    text["differs from"] = frame["differs_from"]
     text["status"] = frame["status"]
     return text
 
@@ -305,7 +374,7 @@ def _cell(value: Any) -> str:
 
 
 def frame(run: Run, kind: str) -> pd.DataFrame:
-    """Return one of the tables by name."""
+    """Return one of the tables by name; those on disk as text, every digit kept."""
     if kind not in KINDS:
         raise Refusal(
             "E012",
@@ -313,14 +382,62 @@ def frame(run: Run, kind: str) -> pd.DataFrame:
             f"--kind is one of {', '.join(KINDS)}",
             nearest(kind, KINDS) or "see nn-parity table --help",
         )
-    made = {"summary": summary, "parameters": parameters, "cases": cases}
-    return made[kind](run) if kind in made else run.frame(kind)
+    made = {
+        "summary": summary,
+        "parameters": parameters,
+        "cases": cases,
+        "seeds": lambda run: seeds.over_seeds(run.accuracy),
+    }
+    return made[kind](run) if kind in made else run.cells(kind)
 
 
 def export(run: Run, kind: str, format: str) -> str:
-    """Return a whole table as text in one of `FORMATS`, escaped for that format."""
-    check_format(format)
-    return as_text(frame(run, kind), format, captions(run))
+    """Return a whole table as text, ready to be cited: with its id, units and origin.
+
+    ``format`` is one of `FORMATS`, or "bibtex" for a BibTeX entry. The id is the beginning
+    of the sha256 of the table as csv.
+    """
+    check_format(format, (*FORMATS, "bibtex"))
+    table = frame(run, kind)
+    id_ = citing.identity(canonical(table))
+    if format == "bibtex":
+        return citing.bibtex(run, kind, id_)
+    return as_text(
+        table,
+        format,
+        citing.notes(run, kind),
+        title=citing.title(run, kind, id_),
+        name=f"nn-parity-{kind}-{id_}",
+        numeric=_numeric(table, kind),
+    )
+
+
+def _numeric(table: pd.DataFrame, kind: str) -> list[str] | None:
+    if kind not in TABLES:
+        return None
+    return [c for c in table.columns if c not in (*samples.TEXT, "passed")]
+
+
+def every(run: Run, format: str) -> dict[str, str]:
+    """Return all tables that a run has, in one format, by kind."""
+    check_format(format, (*FORMATS, "bibtex"))
+    return {kind: export(run, kind, format) for kind in _present(run)}
+
+
+def ids(run: Run) -> dict[str, str]:
+    """Return the ids of all tables that a run has, by kind."""
+    made = {kind: canonical(frame(run, kind)) for kind in _present(run)}
+    return {kind: citing.identity(text) for kind, text in made.items()}
+
+
+def _present(run: Run) -> list[str]:
+    needs = {"summary": "parity", "cases": "parity", "parameters": "parity"}
+    needs["seeds"] = "accuracy"
+    lacking = set() if run.environment["kind"] == "parity" else {"cases"}
+    if not (run.path / "transcripts").is_dir():
+        lacking.add("parameters")
+    kinds = (kind for kind in KINDS if kind not in lacking)
+    return [kind for kind in kinds if run.has(needs.get(kind, kind))]
 
 
 def check_format(format: str, known: tuple[str, ...] = FORMATS) -> None:
@@ -334,62 +451,11 @@ def check_format(format: str, known: tuple[str, ...] = FORMATS) -> None:
         )
 
 
-def as_text(table: pd.DataFrame, format: str, notes: list[str]) -> str:
-    """Return any table as text in one of `FORMATS`; csv has no room for the notes."""
-    if format == "csv":
-        return table.to_csv(index=False, lineterminator="\n")
-    if format == "md":
-        quoted = "".join(f"> {note}\n" for note in notes)
-        return f"{_markdown(table)}\n\n{quoted}"
-    return _styled(table, format, notes)
-
-
 def html(run: Run) -> str:
     """Return the summary tables as HTML, for a notebook."""
     views = [("Parity", summary(run))]
     if run.has("speed") and len(run.speed):
-        views.append(("Speed (quick)", speed_view(run)))
+        views.append((f"Speed{_care(run)}", speed_view(run)))
     if run.has("accuracy"):
         views.append(("Accuracy", _accuracy_view(run)))
-    return "".join(_styled(view, "html", [], title) for title, view in views)
-
-
-def _markdown(table: pd.DataFrame) -> str:
-    escaped = table.rename(columns=_markdown_cell)
-    for column in escaped.columns:
-        if escaped[column].dtype.kind not in "ifb":
-            escaped[column] = escaped[column].map(_markdown_cell)
-        else:
-            escaped[column] = escaped[column].map(_cell)
-    return escaped.to_markdown(index=False, disable_numparse=True)
-
-
-def _markdown_cell(value: Any) -> str:
-    return str(value).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
-
-
-def _styled(
-    table: pd.DataFrame, format: str, notes: list[str], title: str | None = None
-) -> str:
-    escape = "latex" if format == "tex" else "html"
-    numeric = [c for c in table.columns if table[c].dtype.kind in "if"]
-    style = table.style.hide(axis="index")
-    style = style.format(escape=escape).format(_cell, subset=numeric)
-    style = style.format_index(escape=escape, axis="columns")
-    if format == "html":
-        if title:
-            style = style.set_caption(title)
-        return style.to_html()
-    caption = " ".join(notes)
-    return style.to_latex(hrules=True, caption=_latex(caption), position="htbp")
-
-
-_LATEX = str.maketrans(
-    {c: f"\\{c}" for c in "&%$#_{}"}
-    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-)
-
-
-def _latex(text: str) -> str:
-    """Escape a caption: the Styler escapes cells and headers only."""
-    return text.translate(_LATEX)
+    return "".join(as_text(view, "html", [], title=title) for title, view in views)

@@ -7,6 +7,7 @@ a plain number for what training amplifies.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from nn_parity import registry
@@ -116,9 +117,17 @@ GATES = {
 }
 
 
+WRITTEN = {  # greedy decoding; measured: no token differed, in float32 either
+    "float64": Gate(0.0, "tokens are whole numbers: the same ones, or another string"),
+    "float32": Gate(None, "a tie within rounding would change all that follows on it"),
+}
 # a looser gate carries the divergence that explains it: docs/divergences.md
 OPTAX_FLOAT32 = Gate(  # measured: 509 u (mlp, relu-adam)
     1e-4, "N01: optax forms 1 - beta2^t in float32, which keeps 14 of 24 bits at t = 1"
+)
+KERAS_SCALE = Gate(  # measured: 1.7e-8 (transformer, heads-of-three)
+    1e-7,
+    "N18: Keras' attention rounds 1/sqrt(E/N) to float32; see heads-of-three-exact",
 )
 _MOVED_BY_OPTIMIZER = ("state", "curve", "trained")
 
@@ -142,8 +151,12 @@ def gate(quantity: str, tensor: str, point: str, case: Case, where: Where) -> Ga
         return EXACT
     if tensor.startswith("loaded/"):
         return GATES["state", "loaded"][dtype]
+    if (quantity, tensor) == ("prediction", "tokens"):
+        return WRITTEN[dtype]
     if point == "end" and dtype == "float32":
         return REPORTED
+    if where == ("keras", "float64") and _scale_is_rounded(case):
+        return KERAS_SCALE
     layers = {layer["name"] for layer in case.recipe.get("layers", ())}
     if quantity == "trained" and tensor in registry.spec(case.network).zeros(
         case.recipe
@@ -161,3 +174,11 @@ def gate(quantity: str, tensor: str, point: str, case: Case, where: Where) -> Ga
         return OPTAX_FLOAT32
     known = GATES.get((quantity, point), GATES[quantity, ""])
     return known[dtype]
+
+
+def _scale_is_rounded(case: Case) -> bool:
+    """Whether Keras' own attention cannot hold 1 / sqrt(columns of a head): 2^-k it can."""
+    if case.recipe.get("attention") != "native":
+        return False
+    columns = case.sizes["E"] // case.recipe["heads"]
+    return not math.log(columns, 4).is_integer()

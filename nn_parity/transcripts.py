@@ -31,16 +31,34 @@ def record(case: Case, framework: str, dtype: str, say: Say) -> Transcript:
     scratch also records ``truth/...``: the same code with more digits.
     """
     start = time.perf_counter()
-    adapter = registry.build(framework, case, dtype=dtype)
+    adapter = _adapter(framework, case, dtype)
     out = short_tiers(adapter, case, GATED_STEPS[dtype])
     if framework == "scratch":
-        exact = short_tiers(extended.reference(case), case, GATED_STEPS[dtype])
+        exact = short_tiers(
+            extended.reference(case), extended.affordable(case), GATED_STEPS[dtype]
+        )
         out |= {f"truth/{k}": v for k, v in exact.items() if not k.startswith("meta")}
         out["meta/truth"] = np.array(extended.digits(case))
     if "epochs" in case.recipe:
         out |= whole_training(adapter, case, inputs.of(case), say)
     out["meta/seconds"] = np.array(time.perf_counter() - start)
     return out
+
+
+_latest: dict[tuple[str, ...], Adapter] = {}
+
+
+def _adapter(framework: str, case: Case, dtype: str) -> Adapter:
+    """Return the adapter of a case: the last one, if only data and weights are others.
+
+    `Adapter.load` returns it to the start, and what it has compiled need not be compiled
+    again.
+    """
+    key = (framework, dtype, case.network, repr(case.sizes), repr(case.recipe))
+    if key not in _latest:
+        _latest.clear()
+        _latest[key] = registry.build(framework, case, dtype=dtype)
+    return _latest[key]
 
 
 def short_tiers(adapter: Adapter, case: Case, steps: int) -> Transcript:
@@ -72,11 +90,15 @@ def initial_weights(adapter: Adapter, case: Case) -> Transcript:
         batch = {name: a[rows] for name, a in given.train.items()}
         noise = inputs.noise(case, len(rows), epoch=0)
         out |= one_pass(adapter, batch, noise, point)
+        out |= written(adapter, case, batch, point)
         shape = out[Key("output", "prediction", point).text].shape
         out |= upstream_gradients(adapter, case, batch | noise, seed, point, shape)
         if "mask" in batch and not point:
-            out |= one_pass(adapter, with_other_padding(batch), noise, PADDING)
-    if case.trains and registry.spec(case.network).one_example(case.recipe):
+            other = with_other_padding(batch)
+            out |= one_pass(adapter, other, noise, PADDING)
+            out |= written(adapter, case, other, PADDING)
+    possible = registry.spec(case.network).one_example(case.recipe)
+    if case.trains and "one" in case.tiers and possible:
         # the last one: a truth table begins with 0 0
         one = {name: a[-1:] for name, a in (batch | noise).items()}
         out |= backward(adapter, one, "B=1")
@@ -94,6 +116,17 @@ def one_pass(
     out = _named("output", {"prediction": outputs.pop("prediction")}, point)
     out |= _named("activation", outputs, point)
     return out | backward(adapter, batch | noise, point)
+
+
+def written(
+    adapter: Adapter, case: Case, data: dict[str, np.ndarray], point: str
+) -> Transcript:
+    """Tokens that a network which generates makes of what it reads alone."""
+    if not registry.spec(case.network).generates:
+        return {}
+    read = {name: a for name, a in data.items() if not name.startswith("y")}
+    tokens = [adapter.generate(chunk) for chunk in _chunks(read)]
+    return _named("prediction", {"tokens": np.concatenate(tokens)}, point)
 
 
 def with_other_padding(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -194,7 +227,7 @@ def whole_training(adapter: Adapter, case: Case, given: Inputs, say: Say) -> Tra
     prediction = predict(adapter, given.test)
     out["meta/test_loss"] = np.array(metrics.loss(loss, prediction, given.test["y"]))
     out["prediction/test@end"] = prediction
-    return out
+    return out | written(adapter, case, given.test, "end")
 
 
 def train(adapter: Adapter, case: Case, given: Inputs, say: Say) -> Transcript:
@@ -268,13 +301,13 @@ def _mean_loss(adapter: Adapter, recipe: Recipe, data: dict[str, np.ndarray]) ->
 
 def predict(adapter: Adapter, data: dict[str, np.ndarray]) -> np.ndarray:
     """Return predictions (N, K), in chunks that fit into memory."""
-    n = len(data["x"])
-    chunks = (
-        {name: a[start : start + CHUNK] for name, a in data.items()}
-        for start in range(0, n, CHUNK)
-    )
-    outputs = [adapter.forward(c, train=False)["prediction"] for c in chunks]
+    outputs = [adapter.forward(c, train=False)["prediction"] for c in _chunks(data)]
     return np.concatenate(outputs)
+
+
+def _chunks(data: dict[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+    for start in range(0, len(data["x"]), CHUNK):
+        yield {name: a[start : start + CHUNK] for name, a in data.items()}
 
 
 def first_batches(

@@ -6,6 +6,7 @@ another. All values are float32-representable, so both dtypes start at the same 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -60,40 +61,49 @@ def positive(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.uniform(0.5, 1.5, shape)
 
 
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return how many numbers a unit sums up, and how many sums an input goes into.
+
+    Of a convolution's kernel (height, width, in, out) every pixel counts.
+    """
+    pixels = math.prod(shape[:-2])
+    return pixels * shape[-2 if len(shape) > 1 else 0], pixels * shape[-1]
+
+
 def glorot_uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Glorot & Bengio (2010), eq. 16: variance 2 / (fan_in + fan_out)."""
-    limit = np.sqrt(6 / (shape[0] + shape[-1]))
+    limit = np.sqrt(6 / sum(fans(shape)))
     return rng.uniform(-limit, limit, shape)
 
 
 def glorot_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Draw the same variance from a normal distribution that is not cut off."""
-    return rng.normal(size=shape) * np.sqrt(2 / (shape[0] + shape[-1]))
+    return rng.normal(size=shape) * np.sqrt(2 / sum(fans(shape)))
 
 
 def he_uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """He et al. (2015), eq. 10, from a uniform distribution: limit sqrt(6 / fan_in)."""
-    limit = np.sqrt(6 / shape[0])
+    limit = np.sqrt(6 / fans(shape)[0])
     return rng.uniform(-limit, limit, shape)
 
 
 def he_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """He et al. (2015), eq. 10: variance 2 / fan_in."""
-    return rng.normal(size=shape) * np.sqrt(2 / shape[0])
+    return rng.normal(size=shape) * np.sqrt(2 / fans(shape)[0])
 
 
 def lecun_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """LeCun et al. (1998), Efficient BackProp, section 4.6: variance 1 / fan_in."""
-    return rng.normal(size=shape) * np.sqrt(1 / shape[0])
+    return rng.normal(size=shape) * np.sqrt(1 / fans(shape)[0])
 
 
 def orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Saxe et al. (2014): orthonormal rows or columns, whichever are fewer."""
-    rows, columns = shape
-    square = rng.normal(size=(max(shape), min(shape)))
+    rows, columns = math.prod(shape[:-1]), shape[-1]  # a kernel's pixels are rows
+    square = rng.normal(size=(max(rows, columns), min(rows, columns)))
     Q, R = np.linalg.qr(square)
     Q = Q * np.sign(np.diag(R))  # else Q would not be uniform: Mezzadri (2007)
-    return Q if rows >= columns else Q.T
+    return (Q if rows >= columns else Q.T).reshape(shape)
 
 
 def orthogonal_gates(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -9,6 +9,7 @@ file descriptor 1 is turned over to the log before anything else is imported.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import queue
@@ -17,6 +18,8 @@ import threading
 import traceback
 from pathlib import Path
 from typing import IO, Any
+
+from nn_parity import memory
 
 OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "not enough memory", "Out of memory", "OOM")
 
@@ -62,18 +65,57 @@ class Host:
         files.write(path, lambda stream: np.savez_compressed(stream, **arrays))
         return {}
 
+    def load(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Put a case's data and weights in place, to be timed."""
+        return self._timer(job).loaded()
+
+    def warm(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Make the first calls of one kind of work."""
+        answer = self._timer(job).warm(job["kind"], job["variant"])
+        gc.collect()
+        gc.freeze()  # a framework's million objects need not be looked at for each slice
+        return answer
+
     def time(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Time one slice of work; what it needs is built by its first call."""
-        from nn_parity import timing
+        """Time one slice of work; loads and warms up first if that was not asked for."""
+        return self._timer(job).slice(job["kind"], job["variant"])
+
+    def _timer(self, job: dict[str, Any]) -> Any:
+        from nn_parity.benching import slices
+        from nn_parity.protocol import Case
+
+        peak = job["kind"] == slices.PEAK
+        case = Case(**job["case"])
+        key = slices.PEAK if peak else case.name
+        if key not in self.timers:
+            self.timers[key] = (
+                slices.Peak(self.dtype)
+                if peak
+                else slices.Timer(
+                    case, self.framework, self.dtype, steps=job.get("steps")
+                )
+            )
+        return self.timers[key]
+
+    def check(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Compare ways to run an epoch with `step`."""
+        from nn_parity.benching import checks
         from nn_parity.protocol import Case
 
         case = Case(**job["case"])
-        if case.name not in self.timers:
-            self.timers[case.name] = timing.Timer(case, self.framework, self.dtype)
-        return self.timers[case.name].slice(job["kind"], job["variant"])
+        names = job["variants"]
+        return {"errors": checks.variants(case, self.framework, self.dtype, names)}
+
+    def count(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Count the operations of a case's matrix products."""
+        from nn_parity.benching import products
+        from nn_parity.protocol import Case
+
+        case = Case(**job["case"])
+        return {"operations": products.count(case, tuple(job["inference"]))}
 
     def forward(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Predict with the case's weights for the inputs given."""
+        """Predict, or generate, with the case's weights for the inputs given."""
         import numpy as np
 
         from nn_parity import inputs, registry
@@ -84,6 +126,8 @@ class Host:
         params, state = inputs.initial(registry.spec(case.network), case, case.seeds[0])
         adapter.load(params, state)
         given = inputs.arranged(case, np.array(job["x"]))
+        if registry.spec(case.network).generates:
+            return {"tokens": adapter.generate(given).tolist()}
         outputs = adapter.forward(given, train=False)
         return {"prediction": outputs["prediction"].tolist()}
 
@@ -114,7 +158,7 @@ class Host:
             status, text = _judged(error)
             self.answer("error", status=status, text=text)
         else:
-            self.answer("done", rss_mib=_peak_rss_mib(), **result)
+            self.answer("done", rss_mib=memory.peak(), **result)
 
 
 def _judged(error: BaseException) -> tuple[str, str]:
@@ -129,17 +173,6 @@ def _judged(error: BaseException) -> tuple[str, str]:
     if isinstance(error, MemoryError) or out_of_memory:
         return "oom", text
     return "crashed", text
-
-
-def _peak_rss_mib() -> float:
-    try:
-        import resource
-    except ImportError:  # Windows
-        import psutil
-
-        return psutil.Process().memory_info().peak_wset / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def main() -> None:

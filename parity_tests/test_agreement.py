@@ -58,7 +58,7 @@ def test_every_quantity_and_tier_is_there(parity_run):
     for network in NETWORKS:
         mine = rows[rows["network"] == network]
         points = set(mine["tensor"].str.partition("@")[2])
-        for point in ("", "upstream", "B=1", "50 updates", "lean epochs"):
+        for point in ("", "upstream", "50 updates", "lean epochs", "100 steps"):
             assert point in points, (network, point)
         for quantity in ("activation", "output", "loss", "grad", "state", "trained"):
             assert quantity in set(mine["quantity"])

@@ -30,8 +30,8 @@ def test_help_is_quick_and_names_every_command(cli):
     done = cli("--help")
     assert done.returncode == 0
     for command in (
-        "list", "compare", "parity", "atlas", "show", "predict", "weights", "table",
-        "plot", "data",
+        "list", "compare", "parity", "bench", "atlas", "show", "predict", "weights", "table",
+        "plot", "verify", "publish", "data",
     ):  # fmt: skip
         assert command in done.stdout
 
@@ -77,8 +77,8 @@ def test_list_says_what_is_there(cli):
         (["compare", "hiring", "--epochs", "-3"], ["epochs"]),
         (["compare", "hiring", "--dtype", "float16"], ["float16", "float32"]),
         (
-            ["compare", "digits-rows", "--set", "activation=relu"],
-            ["activation", "lstm"],
+            ["compare", "reverse", "--set", "activation=relu"],
+            ["activation", "seq2seq"],
         ),
         (["parity", "lstn"], ["lstn", "did you mean 'lstm'?"]),
         (["show", "mpl"], ["mpl", "mlp"]),
@@ -129,15 +129,15 @@ def run(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "kind", ["parity", "speed", "accuracy", "summary", "parameters"]
+    "kind", ["parity", "speed", "accuracy", "summary", "parameters", "seeds"]
 )
-@pytest.mark.parametrize("format", ["md", "tex", "csv", "html"])
+@pytest.mark.parametrize("format", ["md", "tex", "csv", "html", "bibtex"])
 def test_every_table_in_every_format(cli, run, kind, format):
     done = cli("table", run.path, "--kind", kind, "--format", format)
     assert done.returncode == 0, done.stderr
     marks = {"md": "|:--", "tex": r"\toprule", "csv": ",", "html": "<table"}
-    assert marks[format] in done.stdout
-    assert "scratch" in done.stdout
+    assert marks.get(format, "@misc{") in done.stdout
+    assert ("hiring" if format == "bibtex" else "scratch") in done.stdout
 
 
 def test_a_table_is_not_written_over_a_file_without_force(cli, run, tmp_path):

@@ -236,6 +236,8 @@ def exercise(adapter, case, *, wholly):
             adapter.forward(batch, train=train)
         for variant in ("idiomatic", "lean"):
             adapter.run_epoch(data, order, noise, 0.1, variant=variant)
+        if registry.spec(case.network).generates:
+            adapter.generate({n: a for n, a in data.items() if not n.startswith("y")})
 
 
 def run(text, path="sample.py"):

@@ -117,7 +117,7 @@ def test_digits_agree_to_the_end_of_training(digits):
 def test_four_frameworks_reach_the_same_accuracy(request, run):
     rows = request.getfixturevalue(run).accuracy
     assert (rows["test_accuracy"] >= 0.95).all()
-    for _, group in rows.groupby("dtype"):
+    for _, group in rows.groupby(["dtype", "part"]):
         assert group["test_accuracy"].max() - group["test_accuracy"].min() <= 0.006
     assert rows["disagreements_with_scratch"].notna().all()
     assert (rows["n_test"] == 360).all()
@@ -140,11 +140,11 @@ def test_parameter_table_of_784_16_16_10(digits):
 
 
 def test_a_run_holds_the_files_and_columns_that_the_design_names(digits):
-    from nn_parity import accuracy, agreement, bench
+    from nn_parity import accuracy, agreement, benching
 
     for kind, columns in (
         ("parity", agreement.COLUMNS),
-        ("speed", bench.COLUMNS),
+        ("speed", benching.COLUMNS),
         ("accuracy", accuracy.COLUMNS),
     ):
         assert tuple(digits.frame(kind).columns) == columns
@@ -155,7 +155,8 @@ def test_a_run_holds_the_files_and_columns_that_the_design_names(digits):
         json.loads(line)["record"]
         for line in (digits.path / "samples.jsonl").read_text().splitlines()
     ]
-    assert set(records) == {"parity", "timing", "training"}
+    of_tables = {"parity", *accuracy.RECORDS, *benching.RECORDS}
+    assert set(records) == {"run", *of_tables}
     names = {p.name for p in (digits.path / "figures").iterdir()}
     for figure in ("loss-digits-float64", "confusion-digits-float64", "speed-digits"):
         assert {f"{figure}.svg", f"{figure}.png"} <= names

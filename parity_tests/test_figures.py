@@ -275,6 +275,55 @@ def speed():
     return figures.speed_ratios(speed_table())
 
 
+def flagged_table():
+    flags = itertools.cycle(["", "short", "quick; noisy"])
+    table = speed_table().assign(flag=lambda t: [next(flags) for _ in range(len(t))])
+    return table.assign(cpu_ratio=1.1 * table["ratio_to_scratch"])
+
+
+@functools.cache
+def speed_flagged():
+    return figures.speed_ratios(flagged_table())
+
+
+def scaling_table():
+    rows = []
+    for threads, dimension, framework in itertools.product(
+        (1, 2), ("batch_size", "hidden", "length"), FOUR
+    ):
+        k = FOUR.index(framework)
+        at = float("nan") if k in (0, 3) else 128.0 / k
+        for size in (8, 32, 128, 512):
+            ratio = (at / size) ** 0.5 if k in (1, 2) else 1.0 + k
+            row = {"threads": threads, "dimension": dimension, "framework": framework}
+            row |= {"value": size, "ratio_to_scratch": ratio, "crossover": at}
+            rows.append(row | {"ratio_lo": 0.9 * ratio, "ratio_hi": 1.1 * ratio})
+    return pd.DataFrame(rows)
+
+
+@functools.cache
+def scaling():
+    return figures.scaling_curves(scaling_table(), title="digits: time over size")
+
+
+@functools.cache
+def memory():
+    table = speed_table().assign(imported_mib=100.0, loaded_mib=130.0)
+    table["peak_mib"] = 140.0 + 10 * table["ratio_to_scratch"]
+    return figures.memory_bars(table, title="memory")
+
+
+def rates_table():
+    both = [speed_table().assign(dtype=dtype) for dtype in ("float32", "float64")]
+    table = pd.concat(both).assign(step_ms=0.2, peak_gflop_per_s=110.0)
+    return table.assign(gflop_per_s=3 / table["ratio_to_scratch"])
+
+
+@functools.cache
+def roof():
+    return figures.roofline(rates_table(), title="roof")
+
+
 ALL = (
     loss_float64,
     loss_float32,
@@ -299,6 +348,10 @@ ALL = (
     diagram_largest,
     fit,
     speed,
+    speed_flagged,
+    scaling,
+    memory,
+    roof,
 )
 each_figure = pytest.mark.parametrize("draw", ALL, ids=lambda draw: draw.__name__)
 
@@ -431,6 +484,9 @@ def test_axes_name_their_units():
         ),
         fit: ("input x (dimensionless)", "output (dimensionless)"),
         speed: ("time / time of scratch (ratio, log scale",),
+        scaling: ("time / time of scratch (log scale)", "batch size (examples)"),
+        memory: ("resident memory (MiB)",),
+        roof: ("operations per second (GFLOP/s, log scale)", "operations of a step"),
     }
     for draw, labels in expected.items():
         written = "\n".join(texts(draw()))
@@ -805,6 +861,56 @@ def test_speed_has_a_row_for_every_cell():
 
 
 # Words
+
+
+def test_a_flagged_row_is_hollow_and_a_run_that_is_short_is_not():
+    table = flagged_table().dropna(subset="ratio_to_scratch")
+    own = table["flag"].str.contains("noisy")
+    hollow = {
+        float(line.get_xdata()[0])
+        for ax in speed_flagged().axes
+        for line in ax.lines
+        if line.get_marker() != "None" and line.get_markerfacecolor() == "white"
+    }
+    assert hollow == set(table[own]["ratio_to_scratch"])
+    assert any(
+        "hollow: the table has a flag on it" in t for t in texts(speed_flagged())
+    )
+    assert not any("hollow" in text for text in texts(speed()))
+
+
+def test_a_scaling_marks_each_crossover():
+    written = texts(scaling())
+    assert written.count("torch: faster from 128") == 6
+    assert written.count("keras: faster from 64") == 6
+    assert written.count("jax") == 6  # it never is
+    for ax in scaling().axes:
+        marks = {
+            (float(line.get_xdata()[0]), float(line.get_ydata()[0]))
+            for line in ax.lines
+            if line.get_marker() != "None" and line.get_markerfacecolor() == "white"
+        }
+        assert marks == {(128.0, 1.0), (64.0, 1.0)}
+    with pytest.raises(ValueError, match="crossover"):
+        figures.scaling_curves(scaling_table().drop(columns="crossover"))
+
+
+def test_a_bar_ends_at_the_peak():
+    known = speed_table().dropna(subset="ratio_to_scratch")
+    bars = memory().axes[0].patches
+    ends = [bar.get_x() + bar.get_width() for bar in bars]
+    assert ends[2::3] == pytest.approx(list(140 + 10 * known["ratio_to_scratch"]))
+    assert len(bars) == 3 * len(known)
+
+
+def test_a_roof_hangs_at_the_measured_peak():
+    for ax in roof().axes:
+        heights = [float(line.get_ydata()[0]) for line in ax.lines]
+        assert heights[0] == 110.0
+        drawn = points(ax)
+        assert all((xy[:, 1] < 110).all() for xy in drawn.values())
+    with pytest.raises(ValueError, match="gflop_per_s"):
+        figures.roofline(speed_table())
 
 
 def test_numbers_are_short_and_lose_no_sign():

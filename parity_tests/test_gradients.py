@@ -13,6 +13,12 @@ CASES = [
     for case in registry.spec(network).cases
 ]
 SMOOTH = [c for c in CASES if "integers" not in c[1]]
+OF_NUMBERS = [  # by token ids nobody differentiates
+    (network, case.name)
+    for network in registry.networks()
+    for case in registry.spec(network).cases
+    if (network, case.name) in SMOOTH and inputs.of(case).train["x"].dtype.kind == "f"
+]
 U = 2.0**-53
 
 
@@ -45,7 +51,7 @@ def test_gradients_are_the_complex_step_derivative(network, name):
         assert abs(exact - numeric) <= 64 * U * scale, tensor
 
 
-@pytest.mark.parametrize(("network", "name"), SMOOTH)
+@pytest.mark.parametrize(("network", "name"), OF_NUMBERS)
 def test_input_gradients_are_the_complex_step_derivative(network, name):
     adapter, given = built(network, name, "float64")
     _, grads = adapter.losses_and_grads(given.train)
@@ -73,11 +79,12 @@ def test_results_keep_the_dtype_of_the_parameters(network, name, dtype):
 def test_workspace_changes_no_bit(network, name):
     """The lean epoch runs the same lines on memory that it uses again."""
     ends = []
+    lr = 1e-6 if "integers" in name else 0.1  # whole numbers are far too large to train
     for variant in ("lean", "idiomatic"):
         adapter, given = built(network, name, "float32")
         order = np.random.default_rng(0).permutation(len(given.train["x"]))
         for _ in range(3):
-            losses = adapter.run_epoch(given.train, order, {}, 0.1, variant=variant)
+            losses = adapter.run_epoch(given.train, order, {}, lr, variant=variant)
         ends.append(adapter.export()[0] | losses)
     for tensor, value in ends[0].items():
         np.testing.assert_array_equal(value, ends[1][tensor], err_msg=tensor)
@@ -87,7 +94,8 @@ def test_nothing_that_was_given_is_changed():
     adapter, given = built("mlp", "sigmoid", "float64")
     before = {n: a.copy() for n, a in (given.params | given.train).items()}
     adapter.step(given.train, lr=0.1)
-    adapter.run_epoch(given.train, np.arange(11), {}, 0.1, variant="lean")
+    order = np.arange(len(given.train["x"]))
+    adapter.run_epoch(given.train, order, {}, 0.1, variant="lean")
     for name, value in (given.params | given.train).items():
         np.testing.assert_array_equal(value, before[name], err_msg=name)
 

@@ -84,8 +84,10 @@ def test_samples_are_json_for_strict_readers_and_come_back(tmp_path):
 
 
 def test_every_row_of_a_run_is_a_sample(small):
-    assert [s["record"] for s in small.samples] == ["parity"] * len(small.parity)
-    assert [s["error_u"] for s in small.samples] == small.parity["error_u"].tolist()
+    first, *rows = small.samples
+    assert first == samples.header(environment.SCHEMA, environment.machine_id())
+    assert [s["record"] for s in rows] == ["parity"] * len(small.parity)
+    assert [s["error_u"] for s in rows] == small.parity["error_u"].tolist()
 
 
 # -- figures ---------------------------------------------------------------------------
@@ -150,7 +152,7 @@ def test_layers_without_a_number_are_called_by_their_tensor(tmp_path):
 
 def test_captions_are_escaped_for_latex():
     text = tables.as_text(
-        pd.DataFrame({"a_b": ["x & y"]}),
+        pd.DataFrame({"A_b": ["x & y"]}),
         "tex",
         [r"\input{secret} 5 % of a_1 ~ $x^2$ #&"],
     )
@@ -159,7 +161,7 @@ def test_captions_are_escaped_for_latex():
         r"\caption{\textbackslash{}input\{secret\} 5 \% of a\_1 \textasciitilde{} "
         r"\$x\textasciicircum{}2\$ \#\&}"
     )
-    assert r"a\_b" in text
+    assert r"A\_b" in text
     assert r"x \& y" in text
 
 

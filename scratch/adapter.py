@@ -74,6 +74,7 @@ class Player:
 class Adapter:
     def __init__(self, network, sizes, recipe, *, dtype):
         self.network, self.recipe, self.dtype = network, recipe, np.dtype(dtype)
+        self.sizes = sizes
         shapes = network.shapes(sizes, recipe)
         state_shapes = getattr(network, "state_shapes", lambda sizes, recipe: {})
         self.state = {
@@ -132,11 +133,15 @@ class Adapter:
         outputs, _, _ = self._forward(self._own(batch), train=train)
         return {name: np.array(value) for name, value in outputs.items()}
 
+    def generate(self, batch):
+        return self.network.generate(self.arrays, self._own(batch), self.sizes)
+
     def losses_and_grads(self, batch, *, player=None, upstream=None):
         batch, losses, grads = self._own(batch), {}, {}
         outputs, cache, _ = self._forward(batch, train=True)
         chosen = [player] if player else list(self.players)
-        wanted = self.network.INPUTS if len(chosen) == 1 else ()
+        inputs = self.network.INPUTS if len(chosen) == 1 else ()
+        wanted = [name for name in inputs if batch[name].dtype.kind not in "iu"]
         for who in chosen:
             if upstream is None:
                 losses[who], d = self.players[who].loss(outputs, batch, self.recipe)

@@ -354,6 +354,6 @@ def of_tokens(outputs, batch, recipe):
     """
     prediction, y, mask = outputs["prediction"], batch["y"], batch.get("y_mask")
     forward, backward = loss_pair(recipe["loss"])
-    flat = prediction.reshape(y.size, -1)                 # (B*T, V)
+    flat = prediction.reshape(y.size, -1)                 # (N, V)  N tokens
     loss, cache = forward(flat, y.ravel(), None if mask is None else mask.ravel())
     return loss, {"prediction": backward(cache).reshape(prediction.shape)}

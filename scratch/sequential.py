@@ -4,7 +4,8 @@ Source
 ------
 Ioffe & Szegedy (2015), ICML, for batch normalization; Ba, Kiros & Hinton (2016),
 arXiv:1607.06450, for layer normalization; Srivastava et al. (2014), JMLR 15,
-1929-1958, for dropout; He et al. (2015), ICCV, for PReLU.
+1929-1958, for dropout; He et al. (2015), ICCV, for PReLU; LeCun et al. (1998),
+Proceedings of the IEEE 86(11), 2278-2324, for convolution and pooling.
 
 Equations
 ---------
@@ -23,6 +24,15 @@ from math import prod
 
 from scratch import losses
 from scratch.activations import activation
+from scratch.convolution import (
+    avg_pool_backward,
+    avg_pool_forward,
+    conv_backward,
+    conv_forward,
+    max_pool_backward,
+    max_pool_forward,
+    outputs_of,
+)
 from scratch.layers import (
     dense_backward,
     dense_forward,
@@ -53,6 +63,9 @@ INPUTS = ("x",)
 # layers that are no activation -> their settings
 SETTINGS = {
     "dense": {"units", "bias"},
+    "conv": {"channels", "kernel", "stride", "padding", "bias"},
+    "max_pool": {"size", "stride", "padding"},
+    "avg_pool": {"size", "stride", "padding"},
     "prelu": set(),
     "logistic": set(),
     "dropout": set(),
@@ -77,14 +90,32 @@ def walk(sizes, recipe):
             raise ValueError(f"layer {l} dense: expected (D,), got {shape}; put flatten below")
         if name in ("shift", "flip") and len(shape) not in (2, 3):
             raise ValueError(f"layer {l} {name}: expected (H, W) or (H, W, C), got {shape}")
+        if name in ("conv", "max_pool", "avg_pool") and len(shape) != 3:
+            raise ValueError(f"layer {l} {name}: expected (H, W, C), got {shape}")
         yield l, layer, shape
-        shape = {"dense": (layer.get("units"),), "flatten": (prod(shape),)}.get(name, shape)
+        if name == "dense":
+            shape = (layer["units"],)
+        elif name == "flatten":
+            shape = (prod(shape),)
+        elif name == "conv":
+            height_width = outputs_of(shape, size=layer["kernel"], **moves(layer))
+            shape = (*height_width, layer["channels"])
+        elif name in ("max_pool", "avg_pool"):
+            shape = (*outputs_of(shape, **moves(layer)), shape[2])
+
+
+def moves(layer):
+    """How a kernel or a window moves over a picture."""
+    return {key: layer[key] for key in ("size", "stride", "padding") if key in layer}
 
 
 def shapes(sizes, recipe):
     named = {}
     for l, layer, shape in walk(sizes, recipe):
         match layer["name"]:
+            case "conv":
+                named |= {f"W_{l}": (*layer["kernel"], shape[2], layer["channels"])}
+                named |= {f"b_{l}": (layer["channels"],)} if layer["bias"] else {}
             case "dense":
                 named |= {f"W_{l}": (*shape, layer["units"])}
                 named |= {f"b_{l}": (layer["units"],)} if layer["bias"] else {}
@@ -115,6 +146,13 @@ def layer_forward(x, l, layer, params, batch, train):
     name = kind(l, layer, batch)             # not differentiated
     if name == "dense":
         h, cache = dense_forward(x, params[f"W_{l}"], params.get(f"b_{l}", 0))
+    elif name == "conv":
+        W, b = params[f"W_{l}"], params.get(f"b_{l}", 0)  # not differentiated
+        h, cache = conv_forward(x, W, b, **moves(layer))
+    elif name == "max_pool":
+        h, cache = max_pool_forward(x, **moves(layer))
+    elif name == "avg_pool":
+        h, cache = avg_pool_forward(x, **moves(layer))
     elif name == "prelu":
         h, cache = prelu_forward(x, params[f"a_{l}"])
     elif name == "logistic":
@@ -171,6 +209,15 @@ def layer_backward(dh, l, layer, cache, batch, want_dx):
     elif name == "prelu":
         # h, cache = prelu_forward(x, params[f"a_{l}"])
         dx, grads["a"] = prelu_backward(dh, cache)
+    elif name == "avg_pool":
+        # h, cache = avg_pool_forward(x, **moves(layer))
+        dx = avg_pool_backward(dh, cache)
+    elif name == "max_pool":
+        # h, cache = max_pool_forward(x, **moves(layer))
+        dx = max_pool_backward(dh, cache)
+    elif name == "conv":
+        # h, cache = conv_forward(x, W, b, **moves(layer))
+        dx, grads["W"], grads["b"] = conv_backward(dh, cache, want_dx=want_dx)
     elif name == "dense":
         # h, cache = dense_forward(x, params[f"W_{l}"], params.get(f"b_{l}", 0))
         dx, grads["W"], grads["b"] = dense_backward(dh, cache, want_dx=want_dx)

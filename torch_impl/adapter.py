@@ -1,6 +1,7 @@
 """The adapter: one PyTorch network, reached through arrays with canonical names."""
 
 from contextlib import contextmanager
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ class Adapter:
     """
 
     def __init__(self, network, sizes, recipe, *, dtype):
+        self.network, self.sizes = network, sizes
         self.inputs, self.recipe = network.INPUTS, recipe
         self.dtype = getattr(torch, dtype)
         with torch.device("meta"):  # no storage yet: PyTorch draws no initial weights
@@ -120,6 +122,11 @@ class Adapter:
             outputs = self.model(self.put(batch))
         return {name: np.array(h.numpy(), order="C") for name, h in outputs.items()}
 
+    def generate(self, batch):
+        """Token ids (N, T), of a network that generates; the batch has what is read."""
+        self.model.eval()
+        return self.network.generate(self.model, self.put(batch), self.sizes).numpy()
+
     def losses_and_grads(self, batch, *, player=None, upstream=None):
         """Return losses and gradients of one training-mode forward; nothing changes.
 
@@ -129,6 +136,7 @@ class Adapter:
         players = self.players if player is None else {player: self.players[player]}
         batch = self.put(batch)
         inputs = self.inputs if len(players) == 1 else ()
+        inputs = [x for x in inputs if batch[x].is_floating_point()]  # no token ids
         batch |= {name: batch[name].detach().requires_grad_() for name in inputs}
         losses, grads = {}, {}
         self.model.train()
@@ -198,18 +206,25 @@ class Adapter:
         noise : mapping
             Arrays (N, ...): row i belongs to the i-th example of the epoch.
         lr : float, or one value per step
-        variant : {"idiomatic", "lean"}
-            Which loop of epoch.py; the epoch's mean loss, or the loss of every step.
+        variant : {"idiomatic", "lean", "compile"}
+            Which loop of epoch.py, the lean one also with ``torch.compile(model)``; the
+            epoch's mean loss, or the loss of every step.
         """
-        run = {"idiomatic": epoch.idiomatic, "lean": epoch.lean}[variant]
+        loops = {"idiomatic": epoch.idiomatic, "lean": epoch.lean, "compile": epoch.lean}
+        run = loops[variant]
         data, order = self.put(data), self.put({"order": order})["order"]
         N = len(next(iter(data.values())))
         data |= epoch.by_example(self.put(noise), order, N)
         size = self.recipe["batch_size"]
         steps = -(-len(order) // size)
         lrs = np.broadcast_to(np.asarray(lr, np.float64), steps).tolist()
-        self.model.train()
-        return run(self.model, self.players, data, order, lrs, size)
+        model = self._compiled if variant == "compile" else self.model
+        model.train()
+        return run(model, self.players, data, order, lrs, size)
+
+    @cached_property
+    def _compiled(self):
+        return torch.compile(self.model)
 
 
 def _copy(weights, arrays, tensors):

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from torch_impl.activations import activation
+from torch_impl.convolution import AvgPool, Conv, MaxPool, outputs_of
 from torch_impl.regularizers import BatchNorm, Dropout, Flip, Shift, layer_norm
 
 
@@ -27,6 +28,9 @@ def dense(below, *, units, bias):
 # canonical name -> function of the shape below (without B) and the layer's settings
 LAYERS = {
     "dense": dense,
+    "conv": Conv,
+    "max_pool": MaxPool,
+    "avg_pool": AvgPool,
     "prelu": lambda below: nn.PReLU(num_parameters=1),  # derivative a at 0
     "logistic": lambda below: Logistic(),
     "flatten": lambda below: nn.Flatten(start_dim=1, end_dim=-1),
@@ -49,6 +53,10 @@ def above(below, *, name, **settings):
     """The shape that a layer makes of the shape below it."""
     if name == "dense":
         return (settings["units"],)
+    if name in ("conv", "max_pool", "avg_pool"):
+        size = settings.get("kernel", settings.get("size"))
+        moves = {"stride": settings["stride"], "padding": settings["padding"]}
+        return (*outputs_of(below, size=size, **moves), settings.get("channels", below[2]))
     return (torch.Size(below).numel(),) if name == "flatten" else tuple(below)
 
 

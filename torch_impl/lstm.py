@@ -25,6 +25,7 @@ B batch, T time steps, D inputs, H hidden units, K classes.
 from torch import nn
 
 from torch_impl.losses import loss_function
+from torch_impl.padding import blank, last_step
 from torch_impl.weights import FROZEN, SAME, TRANSPOSED, Weight
 
 INPUTS = ("x",)
@@ -40,11 +41,11 @@ class Model(nn.Module):
         nn.init.zeros_(self.lstm.bias_hh_l0).requires_grad_(False)
 
     def forward(self, batch):
-        x = batch["x"]                   # (B, T, D)
-        h, (_, c) = self.lstm(x)         # (B, T, H), (1, B, H)  (1)-(5)
-        c = c[0]                         # (B, H)
-        prediction = self.out(h[:, -1])  # (B, K)  (6)
-        return {"h": h, "c": c, "prediction": prediction}
+        x, mask = batch["x"], batch.get("mask")      # (B, T, D), (B, T) or None
+        h, (_, c) = self.lstm(x)                     # (B, T, H), (1, B, H)  (1)-(5)
+        prediction = self.out(last_step(h, mask))    # (B, K)  (6)
+        outputs = {"h": blank(h, mask), "prediction": prediction}
+        return outputs | ({"c": c[0]} if mask is None else {})
 
 
 def loss(outputs, batch, recipe):

@@ -4,7 +4,8 @@ Source
 ------
 Ioffe & Szegedy (2015), ICML, for batch normalization; Ba, Kiros & Hinton (2016),
 arXiv:1607.06450, for layer normalization; Srivastava et al. (2014), JMLR 15,
-1929-1958, for dropout; He et al. (2015), ICCV, for PReLU.
+1929-1958, for dropout; He et al. (2015), ICCV, for PReLU; LeCun et al. (1998),
+Proceedings of the IEEE 86(11), 2278-2324, for convolution and pooling.
 
 Equations
 ---------
@@ -23,7 +24,7 @@ from torch import nn
 
 from torch_impl.layers import above, layer, noise
 from torch_impl.losses import loss_function
-from torch_impl.weights import SAME, TRANSPOSED, Weight
+from torch_impl.weights import KERNEL, SAME, TRANSPOSED, Weight
 
 INPUTS = ("x",)
 
@@ -58,6 +59,8 @@ def loss(outputs, batch, recipe):
 WEIGHTS = (
     Weight("layers.dense_{l}.weight", ("W_{l}",), *TRANSPOSED),
     Weight("layers.dense_{l}.bias", ("b_{l}",), *SAME),
+    Weight("layers.conv_{l}.weight", ("W_{l}",), *KERNEL),
+    Weight("layers.conv_{l}.bias", ("b_{l}",), *SAME),
     Weight("layers.prelu_{l}.weight", ("a_{l}",), *SAME),
     Weight("layers.logistic_{l}.slope", ("a_{l}",), *SAME),
     Weight("layers.batch_norm_{l}.weight", ("gamma_{l}",), *SAME),

@@ -26,15 +26,22 @@ class Weight:
         to_native(*canonical arrays) -> native array
     from_native : callable
         from_native(native array) -> tuple of canonical arrays
+    optional : bool
+        Whether a model may lack the variable, where its recipe chooses another.
     """
 
     native: str
     canonical: tuple[str, ...]
     to_native: Callable
     from_native: Callable
+    optional: bool = False
 
 
 SAME = (lambda a: a, lambda a: (a,))
+KERNEL = (  # nn.Conv2d keeps (out, in, height, width)
+    lambda W: W.transpose(3, 2, 0, 1),
+    lambda W: (W.transpose(2, 3, 1, 0),),
+)
 TRANSPOSED = (lambda W: W.T, lambda W: (W.T,))  # nn.Linear keeps (out, in)
 FROZEN = (lambda: 0, lambda a: ())
 
@@ -55,7 +62,7 @@ def expand(table, variables):
 def _numbered(weight, variables):
     template = re.fullmatch(r"(.*)\{l(-1)?\}(.*)", weight.native)
     if template is None:
-        return [weight]
+        return [weight] if weight.native in variables or not weight.optional else []
     before, from_zero, after = template.groups()
     pattern = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
     entries = []

@@ -6,13 +6,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from nn_parity.datasets import cache, curves, digits, download, folder, idx, tables
+from nn_parity.datasets import (
+    cache,
+    characters,
+    curves,
+    digits,
+    download,
+    folder,
+    idx,
+    sequences,
+    tables,
+    tokens,
+)
 from nn_parity.datasets.dataset import Dataset
 from nn_parity.datasets.published import BUNDLED_SHA256, PUBLISHED, Published
 from nn_parity.errors import Refusal
 from nn_parity.suggest import nearest
 
-_MAKERS = {name: maker for maker in (digits, tables, curves) for name in maker.NAMES}
+_MAKERS = {
+    name: maker
+    for maker in (digits, tables, curves, tokens, sequences, characters)
+    for name in maker.NAMES
+}
 BUNDLED = tuple(_MAKERS)
 """Names of the sets that need no file of the user's."""
 
@@ -21,6 +36,7 @@ _SIZES = {
     "digits-8x8": "1,437 + 360 images, 8x8",
     "digits-file-order": "1,437 + 360 images, 28x28",
     "digits-few": "200 + 360 images, 28x28",
+    "digits-pictures": "1,437 + 360 images, 28x28",
     "binary-blitz": "4 + 1 rows of 3",
     "and": "4 + 4 rows of 2",
     "or": "4 + 4 rows of 2",
@@ -33,6 +49,10 @@ _SIZES = {
     "spiral": "200 + 100 rows of 2",
     "sine": "80 + 80 rows of 1",
     "point-pairs": "5 + 20 rows of 2x3",
+    "adding": "4,000 + 500 sequences of 20x2",
+    "adding-50": "4,000 + 500 sequences of 50x2",
+    "reverse": "4,000 + 500 strings of 8",
+    "characters": "1,124 + 24 windows of 32 letters",
 }
 
 

@@ -22,12 +22,13 @@ class Dataset:
     x_train, x_test : numpy.ndarray
         float32, shape (N, D) or (N, T, D). Sixty thousand pictures would need
         376 MB in float64; the values are the same there, since every one of them is
-        a float32: the adapter converts to its own dtype.
+        a float32: the adapter converts to its own dtype. int64, shape (N, T), where
+        there is a vocabulary.
     y_train, y_test : numpy.ndarray
-        int64, shape (N,), for classes; float64 holding float32 values, shape (N, 1),
-        when ``classes`` is None.
+        int64, shape (N,), for classes, or (N, T) for a token at every place; float64
+        holding float32 values, shape (N, K), when ``classes`` is None.
     classes : int or None
-        Number of classes; None when y is a number (or a 0/1 target) per row.
+        Number of classes; None when y is K numbers (or 0/1 targets) per row.
     image_shape : tuple of int or None
         Height and width when a row of x is a picture.
     sha256 : str
@@ -37,6 +38,8 @@ class Dataset:
     labels : tuple of str
         Names of the rows of x_train, then of x_test, for tables small enough to be
         printed; otherwise empty.
+    vocabulary : tuple of str
+        What the token ids of x stand for, in their order; empty when x is numbers.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Dataset:
     sha256: str
     description: str
     labels: tuple[str, ...] = ()
+    vocabulary: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Name the set and its shapes; the arrays would fill the screen."""
@@ -67,6 +71,7 @@ def from_arrays(
     description: str,
     image_shape: tuple[int, int] | None = None,
     labels: tuple[str, ...] = (),
+    vocabulary: tuple[str, ...] = (),
 ) -> Dataset:
     """Check four arrays and bind them together.
 
@@ -75,27 +80,33 @@ def from_arrays(
 
     Parameters
     ----------
-    name, classes, description, image_shape, labels
+    name, classes, description, image_shape, labels, vocabulary
         See `Dataset`.
     x_train, x_test : array_like
-        (N, ...) float32, or float64 that float32 holds exactly.
+        (N, ...) float32, or float64 that float32 holds exactly; with a vocabulary
+        (N, T) integers, each the place of a token in it.
     y_train, y_test : array_like
-        (N,) integers in 0 ... classes-1, or (N, 1) floats when classes is None.
+        (N,) integers in 0 ... classes-1, with a vocabulary perhaps (N, T); or (N, K)
+        floats when classes is None.
 
     Raises
     ------
     Refusal
-        ``E209`` numbers of x and y differ, ``E219`` empty, ``E220`` label out of
-        range, ``E221`` labels of a wrong type, ``E222`` NaN or infinite, ``E223``
-        one class only, ``E232`` shapes do not fit, ``E233`` not a float32.
+        ``E209`` numbers of x and y differ, ``E219`` empty, ``E220`` label or token
+        out of range, ``E221`` labels or tokens of a wrong type, ``E222`` NaN or
+        infinite, ``E223`` one class only, ``E232`` shapes do not fit, ``E233`` not a
+        float32.
     """
     arrays = {}
     for split, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
         where = f"{name}, {split}"
-        arrays[f"x_{split}"] = _inputs(x, where)
-        arrays[f"y_{split}"] = (
-            _targets(y, where) if classes is None else check_labels(y, classes, where)
-        )
+        V = len(vocabulary)
+        arrays[f"x_{split}"] = check_tokens(x, V, where) if V else _inputs(x, where)
+        if classes is None:
+            arrays[f"y_{split}"] = _targets(y, where)
+        else:
+            per_token = bool(vocabulary) and np.ndim(y) == 2
+            arrays[f"y_{split}"] = check_labels(y, classes, where, per_token=per_token)
         _check_counts(arrays[f"x_{split}"], arrays[f"y_{split}"], where)
     _check_fit(arrays, image_shape, labels, name)
     return Dataset(
@@ -109,31 +120,59 @@ def from_arrays(
         sha256=_sha256(arrays),
         description=description,
         labels=labels,
+        vocabulary=vocabulary,
     )
 
 
-def check_labels(y: Any, classes: int, where: str) -> np.ndarray:
-    """Return class numbers as int64, shape (N,), or refuse with index and value."""
+def check_tokens(x: Any, V: int, where: str) -> np.ndarray:
+    """Return token ids as int64, shape (N, T), or refuse with index and value."""
+    x = np.asarray(x)
+    if x.dtype.kind not in "iu":
+        what = f"tokens are {x.dtype}, expected whole numbers 0 to {V - 1}"
+        raise Refusal(
+            "E221", what, where, "give each token its place in the vocabulary"
+        )
+    if x.size == 0:
+        _refuse_empty(where)
+    if x.ndim != 2:
+        what = f"tokens have shape {x.shape}, expected (N, T)"
+        raise Refusal("E232", what, where, "give one row of tokens per example")
+    _check_range(x, V, "token", where, "give each token its place in the vocabulary")
+    return x.astype(np.int64)
+
+
+def check_labels(
+    y: Any, classes: int, where: str, *, per_token: bool = False
+) -> np.ndarray:
+    """Return class numbers as int64, shape (N,), or refuse with index and value.
+
+    With ``per_token`` they are (N, T): every place of an example has its own.
+    """
     y = np.asarray(y)
     if y.dtype.kind not in "iu":
         what = f"labels are {y.dtype}, expected whole numbers 0 to {classes - 1}"
         raise Refusal("E221", what, where, "number the classes 0, 1, 2, ...")
     if y.size == 0:
         _refuse_empty(where)
-    if y.ndim != 1:
+    if y.ndim != 1 + per_token:
         what = f"labels have shape {y.shape}, expected (N,)"
         raise Refusal("E232", what, where, "give one class number per example")
-    bad = np.flatnonzero((y < 0) | (y >= classes))
-    if bad.size:
-        what = (
-            f"label {y[bad[0]]} at index {bad[0]}, expected 0 to {classes - 1}; "
-            f"{bad.size:,} of {y.size:,} labels are out of range"
-        )
-        raise Refusal("E220", what, where, "number the classes 0, 1, 2, ...")
-    if np.all(y == y[0]):
-        what = f"all {y.size:,} labels are {y[0]}: there is nothing to tell apart"
+    _check_range(y, classes, "label", where, "number the classes 0, 1, 2, ...")
+    if np.all(y == y.flat[0]):
+        what = f"all {y.size:,} labels are {y.flat[0]}: there is nothing to tell apart"
         raise Refusal("E223", what, where, "split so that every class is in both parts")
     return y.astype(np.int64)
+
+
+def _check_range(ids: np.ndarray, n: int, noun: str, where: str, fix: str) -> None:
+    bad = np.argwhere((ids < 0) | (ids >= n))
+    if len(bad):
+        at = tuple(int(i) for i in bad[0])
+        what = (
+            f"{noun} {ids[at]} at index {at if len(at) > 1 else at[0]}, expected "
+            f"0 to {n - 1}; {len(bad):,} of {ids.size:,} {noun}s are out of range"
+        )
+        raise Refusal("E220", what, where, fix)
 
 
 def _inputs(x: Any, where: str) -> np.ndarray:
@@ -150,12 +189,12 @@ def _targets(y: Any, where: str) -> np.ndarray:
     y = np.asarray(y)
     if y.dtype.kind not in "fiu":
         what = f"targets are {y.dtype}, expected numbers"
-        raise Refusal("E221", what, where, "give one number per row")
+        raise Refusal("E221", what, where, "give one number per row, or K of them")
     if y.size == 0:
         _refuse_empty(where)
-    if y.ndim != 2 or y.shape[1] != 1:
-        what = f"targets have shape {y.shape}, expected (N, 1)"
-        raise Refusal("E232", what, where, "use y.reshape(-1, 1)")
+    if y.ndim != 2:
+        what = f"targets have shape {y.shape}, expected (N, 1) or (N, K)"
+        raise Refusal("E232", what, where, "for one number a row use y.reshape(-1, 1)")
     return _exact_float32(y.astype(np.float64), "target", where).astype(np.float64)
 
 
@@ -195,6 +234,10 @@ def _check_fit(
     train, test = arrays["x_train"].shape, arrays["x_test"].shape
     if train[1:] != test[1:]:
         what = f"an example is {train[1:]} in training and {test[1:]} in the test"
+        raise Refusal("E232", what, name, "both parts must be of one kind")
+    train_y, test_y = arrays["y_train"].shape, arrays["y_test"].shape
+    if train_y[1:] != test_y[1:]:
+        what = f"a target is {train_y[1:]} in training and {test_y[1:]} in the test"
         raise Refusal("E232", what, name, "both parts must be of one kind")
     if image_shape is not None and np.prod(image_shape) != np.prod(train[1:]):
         what = f"an example of shape {train[1:]} is no picture of {image_shape} pixels"

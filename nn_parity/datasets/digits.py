@@ -10,7 +10,9 @@ from nn_parity.datasets.dataset import Dataset, from_arrays
 from nn_parity.datasets.published import DIGITS_SOURCE_SHA256
 
 N, N_TEST, SIDE, FINE = 1797, 360, 8, 28
-NAMES = ("digits", "digits-8x8", "digits-file-order", "digits-few")
+NAMES = (
+    "digits", "digits-8x8", "digits-file-order", "digits-few", "digits-pictures",
+)  # fmt: skip
 FEW = 200
 
 _SOURCE = (
@@ -21,29 +23,36 @@ _RESAMPLED = (
     "resampled to 28x28 by a fixed bilinear half-pixel matrix R (R X R'), float32"
 )
 _NOTE = "one test image is 0.28 points"
+_OWN_TARGETS = "the target of each picture is the picture itself"
 
 
 def load(name: str) -> Dataset:
-    """Return one of `NAMES`; x is (N, 784), or (N, 8, 8) for ``digits-8x8``."""
+    """Return one of `NAMES`; x is (N, 784), or (N, 8, 8) for ``digits-8x8``.
+
+    The targets of ``digits-pictures`` are not classes: each picture is its own.
+    """
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     counts = digits.images.astype(np.int64)  # (1797, 8, 8), 0 ... 16
     small = name == "digits-8x8"
     x = (counts / 16).astype(np.float32) if small else resample(counts).reshape(N, -1)
+    pictures = name == "digits-pictures"
+    y = x if pictures else digits.target
     train, test, split = _split(name, digits.target)
     return from_arrays(
         name,
         x[train],
-        digits.target[train],
+        y[train],
         x[test],
-        digits.target[test],
-        classes=10,
+        y[test],
+        classes=None if pictures else 10,
         image_shape=(SIDE, SIDE) if small else (FINE, FINE),
         description=(
             f"{name}: {_SOURCE}, {'not resampled' if small else _RESAMPLED}; "
             f"{len(train):,} training and {len(test)} test images, {split}, "
-            f"indices sha256 {_indices_sha256(train, test)[:12]}; {_NOTE}."
+            f"indices sha256 {_indices_sha256(train, test)[:12]}; "
+            f"{_OWN_TARGETS if pictures else _NOTE}."
         ),
     )
 

@@ -95,6 +95,9 @@ BUNDLED_SHA256: Mapping[str, str] = {
         "c9c26ece2b92ae1f50e9738bf6ecf975b1438114608af75a27461c53efdf4a3f"
     ),
     "digits-few": ("e3f2b2639f02b8cecd074f960baf4ea9f81a5e3ee04430bd44ea63bc61db2a2e"),
+    "digits-pictures": (
+        "3de1f4ee8cc0f17e8e5d6c7f39d3d42e660efc5eaa6ad33b3938abf6054b862d"
+    ),
     "feature-cross": (
         "bf7d7260a3af04d00172c53e090288441669b43f068e79a0f297bb14a61184e8"
     ),
@@ -104,4 +107,8 @@ BUNDLED_SHA256: Mapping[str, str] = {
     "spiral": ("bc90e8d983296dc88e44b6ea975413be8d57cb51b93b460c2ffdca1212821c3d"),
     "sine": ("ee8e2a7155567e76b3a3c356d599a1bcb77f4369189c121ae9dcf8f401141556"),
     "point-pairs": ("b4c0175f6707cb1af049b211d2b255fcd3001492f4bb1397b9d608c03d83b9b4"),
+    "adding": ("141b7d41622efd08cc2f9611d98d7d4bfcbb813505f9f71dabe471da5421b005"),
+    "adding-50": ("150fc76ac3dede4fa626f7e1bcc43ae8bc73748d2d33f0692c6d7db5517f282a"),
+    "reverse": ("d5a5ed52cc578a04040612368935c2e512469d0d658c86902f85848aad5ed675"),
+    "characters": ("bc8172899a19153a8a0b21571ce4d23d2eedc1035f57d8f68a192aac55ff7a78"),
 }

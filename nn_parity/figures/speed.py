@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _NEEDED = ("framework", "variant", "kind", "ratio_to_scratch", "ratio_lo", "ratio_hi")
 _SPLIT = ("experiment", "kind", "dtype", "batch_size", "threads")
 _MOST_PANELS = 9
+_OF_THE_RUN = ("quick", "short")  # flags of all rows alike
 
 
 @styled
@@ -25,14 +26,17 @@ def speed_ratios(
     """Draw the ratios of times in a ``speed.csv`` on a log axis.
 
     A panel for each kind of work (and for each experiment, dtype, batch size and
-    number of threads that differs), a row for each framework and variant. A row
-    without a number says why instead of being left out.
+    number of threads that differs), a row for each framework and variant: a dot, its
+    interval, and a thin upright line at the ratio of CPU times. The dot of a row with
+    a flag of its own is hollow. A row without a number says why instead of being left
+    out.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         Columns of ``speed.csv``; framework, variant, kind, ratio_to_scratch, ratio_lo
-        and ratio_hi must be there. Ratios are times divided by scratch's time.
+        and ratio_hi must be there, cpu_ratio and flag may. Ratios are times divided by
+        scratch's time.
     title : str
         Headline.
 
@@ -74,11 +78,29 @@ def speed_ratios(
         ax.set_title(name)
     for ax in axes.flat[len(panels) :]:
         ax.set_visible(False)
-    figure.supxlabel(
-        "time / time of scratch (ratio, log scale; left of 1 is faster than scratch)",
-        fontsize=14,
+    words = (
+        "time / time of scratch (ratio, log scale; left of 1 is faster than scratch)"
     )
+    if signs := _signs(frame):
+        words += f"\n{signs}"
+    figure.supxlabel(words, fontsize=14)
     return figure
+
+
+def _signs(frame: "pd.DataFrame") -> str:
+    """Say what the signs mean that this figure has."""
+    said = []
+    if "cpu_ratio" in frame and frame["cpu_ratio"].notna().any():
+        said.append("upright line: ratio of CPU times")
+    if "flag" in frame and any(_flagged(flag) for flag in frame["flag"]):
+        said.append("hollow: the table has a flag on it")
+    return "; ".join(said)
+
+
+def _flagged(flag: Any) -> bool:
+    """Whether a row has a flag that is its own."""
+    flags = str(flag).split("; ") if isinstance(flag, str) else []
+    return any(word and not word.startswith(_OF_THE_RUN) for word in flags)
 
 
 def _panels(frame: "pd.DataFrame") -> "dict[str, pd.DataFrame]":
@@ -158,13 +180,19 @@ def _draw_panel(
             ends = [max(low, limits[0]), high]
             ax.plot(ends, [y, y], color=style.colour, lw=4, solid_capstyle="butt")
         ax.text(1.02, y, words, **beside)
+        hollow = _flagged(row.get("flag"))
         dot: dict[str, Any] = {
             "marker": style.marker,
-            "ms": 10,
+            "ms": 9 if hollow else 10,
             "color": style.colour,
-            "mec": "white",
+            "mfc": "white" if hollow else style.colour,
+            "mec": style.colour if hollow else "white",
+            "mew": 2.2 if hollow else 1.0,
         }
         ax.plot(ratio, y, zorder=3, **dot)
+        cpu = float(row.get("cpu_ratio", math.nan))
+        if math.isfinite(cpu) and limits[0] < cpu < limits[1]:
+            ax.vlines(cpu, y - 0.3, y + 0.3, color=style.colour, lw=1.4, zorder=2.5)
 
 
 def _short(ratio: float) -> str:

@@ -1,8 +1,8 @@
 """LSTM sequence classifier."""
 
 from nn_parity.batches import targets, values
-from nn_parity.protocol import Case, Param, Spec
-from nn_parity.sequences import one_hidden_layer, rows
+from nn_parity.protocol import FIRST, MOMENTS, VARIANT, Case, Param, Spec
+from nn_parity.sequences import one_hidden_layer, real_steps, rows
 
 SIZES = {"T": 6, "D": 5, "H": 7, "K": 3}
 SGD = {"name": "sgd"}
@@ -22,7 +22,10 @@ def params(sizes, recipe):
 
 def batch(sizes, recipe, n, rng):
     x = values(rng, n, sizes["T"], sizes["D"])
-    return {"x": x, "y": targets(recipe, n, sizes["K"], rng)}
+    arrays = {"x": x, "y": targets(recipe, n, sizes["K"], rng)}
+    if recipe.get("padded"):
+        arrays["mask"] = real_steps(rng, n, sizes["T"])
+    return arrays
 
 
 def resolve(settings, data):
@@ -31,14 +34,14 @@ def resolve(settings, data):
     return {"T": T, "D": D, "H": H, "K": data.classes or 1}, {}
 
 
-def case(name, optimizer, lr, seeds=(0,)):
+def case(name, optimizer, lr, tiers, seeds=(0,), **more):
     recipe = {
         "loss": "softmax_cross_entropy",
         "optimizer": optimizer,
         "batch_size": 3,
         "lr": lr,
     }
-    return Case(name, "lstm", SIZES, recipe, seeds=seeds)
+    return Case(name, "lstm", SIZES, recipe | more, seeds=seeds, tiers=tiers)
 
 
 SPEC = Spec(
@@ -48,8 +51,9 @@ SPEC = Spec(
     resolve=resolve,
     takes=("hidden",),
     cases=(
-        case("sgd", SGD, 0.3, seeds=(0, 1, 2, 3, 4)),
-        case("adam", ADAM, 0.01),
+        case("sgd", SGD, 0.3, FIRST, seeds=(0, 1, 2, 3, 4)),
+        case("adam", ADAM, 0.01, MOMENTS),
+        case("padded", SGD, 0.3, VARIANT, padded=True),
     ),
     differences="""\
 nn.LSTM has two biases that only appear as a sum. Trained together they would move the sum

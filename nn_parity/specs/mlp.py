@@ -3,7 +3,7 @@
 import math
 
 from nn_parity.batches import targets, values
-from nn_parity.protocol import Case, Param, Spec
+from nn_parity.protocol import FIRST, MOMENTS, VARIANT, Case, Param, Spec
 
 SIZES = {"D": 7, "H": (5, 4), "K": 3}
 SGD = {"name": "sgd"}
@@ -47,8 +47,8 @@ def recipe(activations, loss, optimizer=SGD, lr=0.3):
     }
 
 
-def case(name, recipe, dataset="random", sizes=SIZES, seeds=(0,)):
-    return Case(name, "mlp", sizes, recipe, dataset, seeds=seeds)
+def case(name, recipe, tiers=VARIANT, *, dataset="random", sizes=SIZES, seeds=(0,)):
+    return Case(name, "mlp", sizes, recipe, dataset, seeds=seeds, tiers=tiers)
 
 
 CE = "softmax_cross_entropy"
@@ -61,19 +61,32 @@ SPEC = Spec(
     takes=("hidden", "activation", "output", "init"),
     layered=True,
     cases=(
-        case("sigmoid", recipe("sigmoid sigmoid identity", CE), seeds=(0, 1, 2, 3, 4)),
-        case("relu-adam", recipe("relu relu identity", CE, ADAM, 0.01)),
-        case("tanh-momentum", recipe("tanh sigmoid identity", "mse", MOMENTUM, 0.03)),
+        case(
+            "sigmoid",
+            recipe("sigmoid sigmoid identity", CE),
+            FIRST,
+            seeds=(0, 1, 2, 3, 4),
+        ),
+        case("relu-adam", recipe("relu relu identity", CE, ADAM, 0.01), MOMENTS),
+        case(
+            "tanh-momentum",
+            recipe("tanh sigmoid identity", "mse", MOMENTUM, 0.03),
+            ("initial", "steps"),
+        ),
         case(
             "hiring-like",
             recipe("sigmoid sigmoid", "squared_error"),
             sizes={"D": 3, "H": (4,), "K": 1},
         ),
-        case("integers", recipe("relu relu identity", "squared_error"), "integers"),
+        case(
+            "integers",
+            recipe("relu relu identity", "squared_error"),
+            dataset="integers",
+        ),
         case(
             "saturated",
             recipe("identity", CE),
-            "saturated",
+            dataset="saturated",
             sizes={"D": 6, "H": (), "K": 4},
         ),
     ),

@@ -3,7 +3,7 @@
 import math
 
 from nn_parity.batches import targets, values
-from nn_parity.protocol import Case, Param, Spec
+from nn_parity.protocol import FIRST, MOMENTS, VARIANT, Case, Param, Spec
 
 SGD = {"name": "sgd"}
 ADAM = {"name": "adam", "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
@@ -37,8 +37,8 @@ def recipe(activation, loss, optimizer=SGD, lr=0.1):
     }
 
 
-def case(name, recipe, dataset="random", seeds=(0,)):
-    return Case(name, "neuron", {"D": 5}, recipe, dataset, seeds=seeds)
+def case(name, recipe, tiers=VARIANT, *, dataset="random", seeds=(0,)):
+    return Case(name, "neuron", {"D": 5}, recipe, dataset, seeds=seeds, tiers=tiers)
 
 
 SPEC = Spec(
@@ -49,14 +49,25 @@ SPEC = Spec(
     takes=("activation", "init"),
     layered=True,
     cases=(
-        case("sigmoid", recipe("sigmoid", "squared_error"), seeds=(0, 1, 2, 3, 4)),
-        case("tanh-adam", recipe("tanh", "half_squared_error", ADAM, 0.01)),
-        case("logit", recipe("identity", "binary_cross_entropy")),
-        case("relu-integers", recipe("relu", "squared_error"), "integers"),
-        case("step-integers", recipe("step", "squared_error"), "integers"),
         case(
-            "logit-saturated", recipe("identity", "binary_cross_entropy"), "saturated"
+            "sigmoid",
+            recipe("sigmoid", "squared_error"),
+            FIRST,
+            seeds=(0, 1, 2, 3, 4),
         ),
+        case(
+            "tanh-adam",
+            recipe("tanh", "half_squared_error", ADAM, 0.01),
+            ("initial", *MOMENTS),
+        ),
+        case("logit", recipe("identity", "binary_cross_entropy")),
+        case(
+            "logit-saturated",
+            recipe("identity", "binary_cross_entropy"),
+            dataset="saturated",
+        ),
+        case("relu-integers", recipe("relu", "squared_error"), dataset="integers"),
+        case("step-integers", recipe("step", "squared_error"), dataset="integers"),
     ),
     differences="""\
 PyTorch and JAX keep the threshold as a comparison; it has no derivative anywhere, so its

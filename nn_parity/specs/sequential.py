@@ -6,13 +6,14 @@ import numpy as np
 
 from nn_parity.batches import targets, values
 from nn_parity.blocks import BATCH_NORM, dense, network_cases
+from nn_parity.images import outputs_of
 from nn_parity.protocol import Param, Spec
 
 NORMS = {
     "batch": BATCH_NORM | {"unbiased": True},
     "layer": {"name": "layer_norm", "eps": 1e-5},
 }
-SHIFTS = {"dense": "b", "batch_norm": "beta", "layer_norm": "beta"}
+SHIFTS = {"dense": "b", "conv": "b", "batch_norm": "beta", "layer_norm": "beta"}
 
 
 def walk(sizes, recipe):
@@ -24,7 +25,16 @@ def walk(sizes, recipe):
             shape = (layer["units"],)
         elif layer["name"] == "flatten":
             shape = (math.prod(shape),)
+        elif layer["name"] == "conv":
+            shape = (*_outputs(shape, layer, layer["kernel"]), layer["channels"])
+        elif layer["name"] in ("max_pool", "avg_pool"):
+            shape = (*_outputs(shape, layer, layer["size"]), shape[2])
     yield 0, {"name": "prediction"}, shape
+
+
+def _outputs(shape, layer, size):
+    stride, padding = layer["stride"], layer["padding"]
+    return outputs_of(shape, size=size, stride=stride, padding=padding)
 
 
 def params(sizes, recipe):
@@ -38,6 +48,10 @@ def params(sizes, recipe):
                 W = (*shape, layer["units"])
                 found.append(Param(f"W_{l}", W, init))
                 found += [Param(f"b_{l}", W[1:], bias)] if layer["bias"] else []
+            case "conv":
+                W = (*layer["kernel"], shape[2], layer["channels"])
+                found.append(Param(f"W_{l}", W, init))
+                found += [Param(f"b_{l}", W[3:], bias)] if layer["bias"] else []
             case "prelu" | "logistic":
                 found.append(Param(f"a_{l}", (1,), scale))
             case "batch_norm" | "layer_norm":
