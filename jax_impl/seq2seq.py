@@ -60,7 +60,7 @@ def encode(params, batch):
         h, c = jax.tree.map(partial(jnp.where, real), moved, carry)  # (B, H) each
         return (h, c), jnp.where(real, h, 0)
 
-    xs = jnp.swapaxes(u, 0, 1), real.T[:, :, None]           # (S, B, M), (S, B, 1)
+    xs = jnp.swapaxes(u, 0, 1), real.T[:, :, None]           # scan walks axis 0: S
     carry, hs = lax.scan(step, (h, c), xs)
     return carry, jnp.swapaxes(hs, 0, 1)
 

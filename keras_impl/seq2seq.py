@@ -101,7 +101,8 @@ def generate(model, batch, sizes):
     """The most likely token, then the next one that follows on it, ...: equation (6)."""
     embed_x, encoder = model.get_layer("embed_x"), model.get_layer("encoder")
     embed_y, decoder = model.get_layer("embed_y"), model.get_layer("decoder")
-    dense, x = model.get_layer("logits"), batch["x"]                       # _, (B, S)
+    dense = model.get_layer("logits")
+    x = batch["x"]                                                         # (B, S)
     padded = {"mask": ops.not_equal(batch["mask"], 0)} if "mask" in batch else {}
     _, h, c = encoder(embed_x(x), **padded)                                # (1), (2)
     y, ys = ops.full_like(x[:, :1], sizes["V"] - 1), []                    # (B, 1)

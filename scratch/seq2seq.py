@@ -83,23 +83,24 @@ def encoder_backward(dh, dc, params, cache, w=NEW):
 def decoder_forward(params, y, h, c, w=NEW):
     """Predict (B, L, V) from the tokens y (B, L) that stand before: (3)-(5)."""
     W_x, W_h, b = params["W_dx"], params["W_dh"], params["b_d"]  # not differentiated
+    B, L = y.shape                                    # not differentiated
     vs, tokens = embedding_forward(y, params["E_y"])  # (B, L, M)      (3)
     hs, cs, steps = lstm_forward(vs, h, c, W_x, W_h, b, w)  # (B, L, H), (B, L, H)  (4)
-    rows = hs.reshape(y.size, -1)                     # (B*L, H)
+    rows = hs.reshape(B * L, -1)                      # (B*L, H)
     z, cache = dense_forward(rows, params["W_y"], params["b_y"])  # (B*L, V)  (5)
-    prediction = z.reshape(*y.shape, -1)              # (B, L, V)
+    prediction = z.reshape(B, L, -1)                  # (B, L, V)
     return prediction, hs, cs, (tokens, steps, cache)
 
 
 def decoder_backward(dprediction, params, cache, w=NEW):
     tokens, steps, cache = cache
     B, L, V = dprediction.shape
-    # prediction = z.reshape(*y.shape, -1)
+    # prediction = z.reshape(B, L, -1)
     dz = dprediction.reshape(B * L, V)                # (B*L, V)
     # z, cache = dense_forward(rows, params["W_y"], params["b_y"])
     drows, dW_y, db_y = dense_backward(dz, cache)     # (B*L, H), (H, V), (V,)
-    # rows = hs.reshape(y.size, -1)
-    dhs = drows.reshape(B, L, -1)                     # (B, L, H)
+    # rows = hs.reshape(B * L, -1)
+    dhs = drows.reshape(B, L, -1)                     # as hs
     # hs, cs, steps = lstm_forward(vs, h, c, W_x, W_h, b, w)
     dvs, dh, dc, dW_x, dW_h, db = lstm_backward(
         dhs, None, steps, params["W_dx"], params["W_dh"], w

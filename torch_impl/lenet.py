@@ -55,7 +55,7 @@ class Model(nn.Module):
 
     def forward(self, batch):
         x = self.shift(batch["x"], batch.get("shift"))       # (B, H, W, C)
-        # (B, H, W, C) seen as (B, C, H, W) is what PyTorch calls channels_last: faster here
+        # NHWC seen as NCHW is what PyTorch calls channels_last: faster here
         z_1 = self.conv_1(channels_first(x))                 # (B, M, H, W)      (1)
         h_1 = self.f(self.pool(z_1))                         # (B, M, H/2, W/2)  (2)
         z_2 = self.conv_2(h_1)                               # (B, N, 2P, 2Q)    (3)
