@@ -144,7 +144,8 @@ class Job:
     def _record(self, framework: str, dtype: str) -> None:
         worker = self.team.worker(framework, dtype, self.folder)
         for network in self.networks:
-            cases = [c.plain() for c in self.cases if c.network == network]
+            mine = (c for c in self.cases if c.network == network)
+            cases = [c.plain() for c in mine if dtype in c.dtypes]
             path = self.run.transcript_path(framework, dtype, network)
             if path.exists():  # --resume: it was written whole, or not at all
                 self.team.say(framework, dtype, f"{network}: recorded before")
@@ -187,6 +188,7 @@ class Job:
             Cell(case, framework, dtype)
             for case in self.cases
             for dtype in self.team.dtypes
+            if dtype in case.dtypes
             for framework in self.team.frameworks
         )
 

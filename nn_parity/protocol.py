@@ -60,6 +60,7 @@ class Case:
     experiment: str = ""
     label: str = ""  # which part of the experiment, "" where there is one
     tiers: tuple[str, ...] = TIERS
+    dtypes: tuple[str, ...] = ("float64", "float32")
 
     @property
     def trains(self) -> bool:

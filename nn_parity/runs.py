@@ -164,6 +164,7 @@ def parity(
     networks: str | Sequence[str] | None = None,
     *,
     blocks: bool = False,
+    short: bool = False,
     frameworks: str | Sequence[str] | None = None,
     dtype: str = "both",
     out: str | Path | None = None,
@@ -173,7 +174,8 @@ def parity(
     """Compare implementations at tiny, pairwise different sizes: agreement only.
 
     Parameters as in `compare`; ``networks`` defaults to all. With ``blocks`` the building
-    blocks are compared: activations, layers, losses, penalties and optimizers. Returns a
+    blocks are compared: activations, layers, losses, penalties and optimizers, in float32
+    only those in whole numbers if the run is to be short. Returns a
     `Run` whose ``parity`` holds a row for each tensor.
     """
     if networks is None:
@@ -182,6 +184,8 @@ def parity(
     cases = [case for name in names for case in registry.spec(name).cases]
     if blocks:
         cases += all_blocks()
+    if short:
+        cases = [_short(case) for case in cases]
     team = Team.assemble(frameworks, dtype, threads=1, timeout=timeout, say=say)
     folder = _folder(out, "parity")
     plain = [case.plain() for case in cases]
@@ -310,6 +314,11 @@ def bench(
     _draw(Run(folder))
     manifest.write(folder)
     return Run(folder)
+
+
+def _short(case: Case) -> Case:
+    whole = case in registry.spec(case.network).cases or case.dataset == "integers"
+    return case if whole else replace(case, dtypes=("float64",))
 
 
 def _draw(run: Run) -> None:

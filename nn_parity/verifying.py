@@ -370,6 +370,7 @@ class _Anew:
             Cell(case, framework, dtype)
             for case in self.run.cases
             for dtype in environment["dtypes"]
+            if dtype in case.dtypes
             for framework in environment["frameworks"]
         )
 

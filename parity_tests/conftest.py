@@ -32,12 +32,17 @@ def shared_folder(request, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def parity_run(shared_folder):
-    """Every network and building block, installed framework and dtype; made once."""
+    """Every network and block, installed framework and dtype, made once.
+
+    Blocks in float32: only those in whole numbers; `nn-parity mutants` does them all.
+    """
     folder = shared_folder / "parity"
     with FileLock(shared_folder / "parity.lock"):
         if not (folder / "status").exists():
             everything = registry.networks()
-            runs.parity(everything, blocks=True, frameworks=INSTALLED, out=folder)
+            runs.parity(
+                everything, blocks=True, short=True, frameworks=INSTALLED, out=folder
+            )
     return results.open_run(folder)
 
 
