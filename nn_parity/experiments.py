@@ -240,7 +240,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         _experiment(
             "adding",
             "rnn",
-            "two marked numbers to be kept and added: Elman at 20 steps and at 50, LSTM",
+            "two marked numbers to be kept and added: 20 steps learned, 50 not",
             (
                 Part(
                     "adding",
@@ -253,7 +253,6 @@ EXPERIMENTS: dict[str, Experiment] = {
                     },
                 ),
                 Part("adding-50", "50-steps"),
-                Part("adding-50", "50-steps-lstm", network="lstm"),
             ),
             hidden=(32,),
             activation="tanh",
