@@ -55,7 +55,7 @@ def cell(params, h, x):
 
 def forward(params, batch, recipe, *, train):
     """lax.scan is the for-loop that JAX can compile: a carry goes round, the xs come in."""
-    x, mask = batch["x"], batch.get("mask")                  # (B, T, D), (B, T) or None
+    x, mask = batch["x"], batch.get("mask")                  # (B, T, D)  mask (B, T) or None
     h = jnp.zeros((len(x), len(params["W_h"])), x.dtype)     # (B, H)
     xs = jnp.swapaxes(x, 0, 1)                               # (T, B, D)  scan walks axis 0
     h, hs = lax.scan(partial(cell, params), h, xs)           # (B, H), (T, B, H)

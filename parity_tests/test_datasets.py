@@ -102,7 +102,8 @@ def test_bundled_set_is_what_it_says(name):
     d = datasets.load(name)
     assert d.name == name
     assert d.description.startswith(f"{name}: ")
-    assert d.x_train.dtype == d.x_test.dtype == np.float32
+    tokens = np.int64 if d.vocabulary else np.float32
+    assert d.x_train.dtype == d.x_test.dtype == tokens
     assert len(d.x_train) == len(d.y_train) > 0
     assert len(d.x_test) == len(d.y_test) > 0
     for a in (d.x_train, d.y_train, d.x_test, d.y_test):
@@ -111,12 +112,16 @@ def test_bundled_set_is_what_it_says(name):
         assert np.isfinite(a).all()
     if d.classes is None:
         assert d.y_train.dtype == np.float64
-        assert d.y_train.shape == (len(d.x_train), 1)
+        outputs = 784 if name == "digits-pictures" else 1
+        assert d.y_train.shape == (len(d.x_train), outputs)
         assert np.array_equal(d.y_train, d.y_train.astype(np.float32))
         assert len(d.labels) in (0, len(d.x_train) + len(d.x_test))
     else:
         assert d.y_train.dtype == np.int64
-        assert set(d.y_train) == set(d.y_test) == set(range(d.classes))
+        # a string never asks for the start token; a text has every character in training
+        asked = d.classes - 1 if name == "reverse" else d.classes
+        assert set(d.y_train.ravel()) == set(range(asked))
+        assert set(d.y_test.ravel()) <= set(range(asked))
 
 
 def test_hash_covers_dtype_shape_and_bytes_of_all_four_arrays():

@@ -635,9 +635,12 @@ def test_any_digit_edited_in_what_is_published_is_found(made, tmp_path):
             continue
         text = content.decode()
         path.write_text(changed(text, rng), encoding="utf-8")
-        assert path.relative_to(folder).as_posix() in {
-            f.file for f in verifying.verify(folder).findings
-        }
+        name = path.relative_to(folder).as_posix()
+        try:
+            assert name in {f.file for f in verifying.verify(folder).findings}
+        except Refusal as refused:  # the digit stood in the machine's name
+            assert refused.code == "E605"
+            assert name == "environment.json"
         path.write_bytes(content)
 
 

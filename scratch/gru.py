@@ -158,7 +158,7 @@ def memory(w, x, W_h):
 
 
 def forward(params, batch, recipe, *, train, w=NEW):
-    x, mask = batch["x"], batch.get("mask")           # (B, T, D), (B, T) or None
+    x, mask = batch["x"], batch.get("mask")           # (B, T, D)  mask (B, T) or None
     W_x, W_h = params["W_x"], params["W_h"]           # not differentiated
     b_x, b_h = params["b_x"], params["b_h"]           # not differentiated
     h = np.zeros((len(x), len(W_h)), W_h.dtype)       # (B, H)       not differentiated

@@ -110,7 +110,7 @@ def memory(w, x, W_h):
 
 
 def forward(params, batch, recipe, *, train, w=NEW):
-    x, mask = batch["x"], batch.get("mask")           # (B, T, D), (B, T) or None
+    x, mask = batch["x"], batch.get("mask")           # (B, T, D)  mask (B, T) or None
     W_x, W_h, b = params["W_x"], params["W_h"], params["b"]  # not differentiated
     h = np.zeros((len(x), len(W_h)), W_h.dtype)       # (B, H)       not differentiated
     hs, steps = rnn_forward(x, h, W_x, W_h, b, recipe["nonlinearity"], w["rnn"])  # (B, T, H)

@@ -38,7 +38,7 @@ class Model(nn.Module):
         self.out = nn.Linear(sizes["H"], sizes["K"], bias=True)
 
     def forward(self, batch):
-        x, mask = batch["x"], batch.get("mask")      # (B, T, D), (B, T) or None
+        x, mask = batch["x"], batch.get("mask")      # (B, T, D)  mask (B, T) or None
         h, _ = self.gru(x)                           # (B, T, H)  (1)-(5)
         prediction = self.out(last_step(h, mask))    # (B, K)  (6)
         return {"h": blank(h, mask), "prediction": prediction}

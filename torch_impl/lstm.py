@@ -41,7 +41,7 @@ class Model(nn.Module):
         nn.init.zeros_(self.lstm.bias_hh_l0).requires_grad_(False)
 
     def forward(self, batch):
-        x, mask = batch["x"], batch.get("mask")      # (B, T, D), (B, T) or None
+        x, mask = batch["x"], batch.get("mask")      # (B, T, D)  mask (B, T) or None
         h, (_, c) = self.lstm(x)                     # (B, T, H), (1, B, H)  (1)-(5)
         prediction = self.out(last_step(h, mask))    # (B, K)  (6)
         outputs = {"h": blank(h, mask), "prediction": prediction}

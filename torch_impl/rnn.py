@@ -40,7 +40,7 @@ class Model(nn.Module):
         nn.init.zeros_(self.rnn.bias_hh_l0).requires_grad_(False)
 
     def forward(self, batch):
-        x, mask = batch["x"], batch.get("mask")      # (B, T, D), (B, T) or None
+        x, mask = batch["x"], batch.get("mask")      # (B, T, D)  mask (B, T) or None
         h, _ = self.rnn(x)                           # (B, T, H)  (1), (2)
         prediction = self.out(last_step(h, mask))    # (B, K)  (3)
         return {"h": blank(h, mask), "prediction": prediction}

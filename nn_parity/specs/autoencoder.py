@@ -94,7 +94,7 @@ SPEC = Spec(
         case("adam", "tanh tanh tanh sigmoid", "mse", optimizer=ADAM, lr=0.01),
         case(
             "tied-adam",
-            "relu identity relu sigmoid",
+            "tanh identity relu sigmoid",
             "mse",
             ("initial", *MOMENTS),
             tied=True,
