@@ -51,7 +51,7 @@ lint: .venv/ready-dev
 	.venv/bin/lint-imports
 	.venv/bin/mypy
 
-# Every deliberate bug must be noticed (about eight minutes on two cores)
+# Every deliberate bug must be noticed (about a quarter of an hour on two cores)
 mutants: setup
 	.venv/bin/python -m nn_parity mutants $(ARGS)
 

@@ -1,7 +1,7 @@
 """Every deliberate bug turns the suite red.
 
 Here every other one of scratch's, and three of each framework spread over its files. All of
-them are tried by `nn-parity mutants`, which CI runs.
+them are tried by `nn-parity mutants` (`make mutants`).
 """
 
 import pytest
