@@ -637,10 +637,10 @@ def test_any_digit_edited_in_what_is_published_is_found(made, tmp_path):
         path.write_text(changed(text, rng), encoding="utf-8")
         name = path.relative_to(folder).as_posix()
         try:
-            assert name in {f.file for f in verifying.verify(folder).findings}
+            found = {f.file for f in verifying.verify(folder).findings}
         except Refusal as refused:  # the digit stood in the machine's name
-            assert refused.code == "E605"
-            assert name == "environment.json"
+            found = {"environment.json"} if refused.code == "E605" else set()
+        assert name in found
         path.write_bytes(content)
 
 
