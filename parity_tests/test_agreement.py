@@ -19,7 +19,7 @@ def test_every_gated_row_passes(parity_run, network, framework, dtype):
         & (rows["dtype"] == dtype)
     ]
     assert len(rows) > 20
-    rows = rows[rows["why"] != tolerances.UNUSED.why]
+    rows = rows[rows["gate"].notna()]
     assert set(rows["status"]) == {"ok"}, rows[rows["status"] != "ok"][
         "reason"
     ].tolist()
@@ -37,6 +37,7 @@ def test_gradients_at_the_initial_weights_of_five_seeds_are_under_64_u(
         & (rows["quantity"] == "grad")
         & ~rows["tensor"].str.endswith("@B=1")  # one example: terms may cancel
         & ~rows["experiment"].str.endswith(", saturated")  # so may +-800
+        & ~rows["why"].str.contains("N18|a mean is taken")  # their gates say why
     ]
     seeds = rows["tensor"].str.extract(r"seed=(\d+)")[0].dropna().unique()
     assert sorted(seeds) == ["1", "2", "3", "4"]  # seed 0 carries no mark
