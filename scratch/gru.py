@@ -122,7 +122,7 @@ def gru_backward(dhs, cache, W_x, W_h, w=NEW, *, want_dx=True):
     # W_x1 = np.vstack([W_x, b_x]) * turned(W_h)
     dW_x, db_x = dW_x1[:D], dW_x1[D]                  # (D, 3H), (3H,)
     # m.x1[:, :, :D] = x.swapaxes(0, 1)
-    dx = np.matmul(das, W_x.T).swapaxes(0, 1) if want_dx else None  # (B, T, D)
+    dx = np.matmul(das, W_x.T).swapaxes(0, 1) if want_dx else None  # dx, or None
     return dx, dh, dW_x, dW_h, db_x, db_h
 
 
