@@ -5,8 +5,7 @@ import jax.numpy as jnp
 
 
 def dense(W, b, x):
-    z = x @ W + b                            # (B, N)
-    return z
+    return x @ W + b                         # a row for each of x
 
 
 def prelu(a, z):

@@ -117,7 +117,7 @@ def lstm_backward(dhs, dcs, cache, W_x, W_h, w=NEW, *, want_dx=True):
     # W = np.vstack([W_x, W_h, b]) * turned(W_h)
     dW_x, dW_h, db = dW[:D], dW[D:-1], dW[-1]         # (D, 4H), (H, 4H), (4H,)
     # m.xh1[:T, :, :D] = x.swapaxes(0, 1)
-    dx = np.matmul(dzs, W_x.T).swapaxes(0, 1) if want_dx else None  # (B, T, D)
+    dx = np.matmul(dzs, W_x.T).swapaxes(0, 1) if want_dx else None  # dx, or None
     return dx, dh, dc, dW_x, dW_h, db
 
 
@@ -171,7 +171,7 @@ def forward(params, batch, recipe, *, train, w=NEW):
     W_x, W_h, b = params["W_x"], params["W_h"], params["b"]  # not differentiated
     h = np.zeros((len(x), len(W_h)), W_h.dtype)       # (B, H)     not differentiated
     c = np.zeros_like(h)                              # (B, H)     not differentiated
-    hs, cs, steps = lstm_forward(x, h, c, W_x, W_h, b, w["lstm"])  # (B, T, H) each  (1)-(5)
+    hs, cs, steps = lstm_forward(x, h, c, W_x, W_h, b, w["lstm"])  # (B, T, H), (B, T, H)  (1-5)
     h, at = last_step_forward(hs, mask)               # (B, H)
     prediction, cache = dense_forward(h, params["W_y"], params["b_y"], w["y"])  # (B, K)  (6)
     outputs = {"h": blank(hs, mask), "prediction": prediction}  # not differentiated

@@ -90,7 +90,7 @@ def rnn_backward(dhs, cache, W_x, W_h, w=NEW, *, want_dx=True):
     # W = np.vstack([W_x, W_h, b])
     dW_x, dW_h, db = dW[:D], dW[D:-1], dW[-1]         # (D, H), (H, H), (H,)
     # m.xh1[:T, :, :D] = x.swapaxes(0, 1)
-    dx = np.matmul(dzs, W_x.T).swapaxes(0, 1) if want_dx else None  # (B, T, D)
+    dx = np.matmul(dzs, W_x.T).swapaxes(0, 1) if want_dx else None  # dx, or None
     return dx, dh, dW_x, dW_h, db
 
 

@@ -54,7 +54,7 @@ class _Counted(np.ndarray):
         if function is np.dot:
             _add(*given[:2])
         elif function is np.einsum:
-            raise NotImplementedError("products in einsum are not counted")
+            raise TypeError("einsum here: count its products, or write matmul")
         return _counted(super().__array_function__(function, types, given, options))
 
     def dot(self, other: Any, out: Any = None) -> Any:
