@@ -127,8 +127,10 @@ class Adapter:
             players = [Player("loss", _weighted_prediction, variables, None)]
         inputs = self.inputs if len(players) == 1 else ()
         inputs = [x for x in inputs if np.asarray(batch[x]).dtype.kind == "f"]  # no token ids
+        # Op by op: for most networks tracing a graph costs more than a few calls save.
+        traced = getattr(self.network, "TRACED", False)
         losses, grads, dinputs = self.engine.losses_and_grads(
-            self.put(batch), players, inputs
+            self.put(batch), players, inputs, traced=traced
         )
         arrays = {f"d/{name}": ops.convert_to_numpy(d) for name, d in dinputs.items()}
         for one in players:

@@ -78,7 +78,9 @@ def jacobians(function, variables):
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(variables)
         results = function(*variables)
-    return results, [tape.jacobian(result, variables) for result in results]
+    return results, [
+        tape.jacobian(result, variables, experimental_use_pfor=False) for result in results
+    ]
 
 
 def play(model, players, batch):
@@ -125,10 +127,17 @@ class Engine:
         key = ("generate", *sorted(batch))
         return self._compiled(key, generate, _any_rows(batch))(batch)
 
-    def losses_and_grads(self, batch, players, inputs):
-        """As value_and_grad, op by op and not compiled; the state is as before."""
-        with _state_restored(self.model):
-            return value_and_grad(self.model, players, batch, inputs)
+    def losses_and_grads(self, batch, players, inputs, *, traced):
+        """As value_and_grad, op by op or as one graph; the state is as before."""
+
+        def gradients(batch):
+            with _state_restored(self.model):
+                return value_and_grad(self.model, players, batch, inputs)
+
+        if not traced:
+            return gradients(batch)
+        key = ("gradients", *(player.name for player in players), *inputs, *sorted(batch))
+        return self._compiled(key, gradients, _any_rows(batch))(batch)
 
     def update(self, player, variables, grads, lr):
         """One update of some of a player's variables."""

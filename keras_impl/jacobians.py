@@ -34,6 +34,7 @@ from keras_impl.model import Network
 from keras_impl.weights import Weight
 
 INPUTS = ("x",)
+TRACED = True  # op by op, the tape spends over a second on nine Jacobians
 
 
 def functions(s, v, X, x):

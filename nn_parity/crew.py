@@ -19,7 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+import platformdirs
+
 import nn_parity
+from nn_parity import environment as machine
 from nn_parity import registry
 
 SCRUBBED = (  # whatever begins so changes results or times
@@ -80,6 +83,21 @@ def _settings(threads: int, keras_home: Path) -> dict[str, str]:
 SETTINGS = tuple(_settings(1, Path()))  # names, for environment.json
 
 
+def compiled_once() -> dict[str, str]:
+    """Return settings by which JAX keeps compiled code for the next process to find.
+
+    Nothing that is timed may use them. A machine of another kind has its own folder.
+    """
+    folder = Path(platformdirs.user_cache_dir("nn-parity")) / machine.machine_id()
+    ours = {
+        "JAX_COMPILATION_CACHE_DIR": str(folder),
+        "JAX_COMPILATION_CACHE_MAX_SIZE": str(2**30),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    return ours | {name: os.environ[name] for name in ours if name in os.environ}
+
+
 class Failure(Exception):  # noqa: N818 - the worker's, and it becomes a row
     """A job that did not end well: ``status`` of the row and one line why."""
 
@@ -91,8 +109,9 @@ class Failure(Exception):  # noqa: N818 - the worker's, and it becomes a row
 class Worker:
     """One spawned process of one framework and dtype; a new one after each failure.
 
-    Of a ``timed`` one no code comes from a cache, and no new process takes the place of
-    one that ended between two jobs: that is a failure, too.
+    A ``compiled`` one finds and keeps compiled code. Of a ``timed`` one no code comes from
+    a cache, and no new process takes the place of one that ended between two jobs: that
+    is a failure, too.
     """
 
     def __init__(
@@ -105,12 +124,15 @@ class Worker:
         timeout: float = TIMEOUT,
         name: str = "",
         timed: bool = False,
+        compiled: bool = False,
     ) -> None:
         self.framework, self.dtype, self.timeout = framework, dtype, timeout
         self.timed = timed
         self.log_path = folder / "logs" / f"{name or f'{framework}-{dtype}'}.log"
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         self.environment = environment(threads, folder / "logs" / "keras", cold=timed)
+        if compiled:
+            self.environment |= compiled_once()
         self.peak_rss_mib = 0.0
         self.closed = False
         self._process: subprocess.Popen[str] | None = None

@@ -39,6 +39,7 @@ class Team:
     threads: int
     timeout: float
     say: Say
+    compiled: bool = False  # JAX finds and keeps compiled code: where nothing is timed
     workers: dict[tuple[str, str], Worker] = field(default_factory=dict)
 
     @classmethod
@@ -50,6 +51,7 @@ class Team:
         threads: int,
         timeout: float,
         say: Say,
+        compiled: bool = False,
     ) -> Team:
         """Validate names, dtype and threads; find out who is installed."""
         if dtype not in (*DTYPES, "both"):
@@ -69,7 +71,7 @@ class Team:
         present, absent = crew.available(wanted)
         asked_for = () if frameworks is None else wanted
         dtypes = DTYPES if dtype == "both" else (dtype,)
-        return cls(wanted, dtypes, absent, asked_for, threads, timeout, say)
+        return cls(wanted, dtypes, absent, asked_for, threads, timeout, say, compiled)
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -86,6 +88,7 @@ class Team:
                 folder=folder,
                 threads=self.threads,
                 timeout=self.timeout,
+                compiled=self.compiled,
             )
         return self.workers[key]
 

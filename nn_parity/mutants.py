@@ -26,14 +26,6 @@ from nn_parity.errors import Refusal
 ROOT = Path(__file__).parent.parent
 COPIED = (*registry.PACKAGES.values(), "nn_parity", "parity_tests")
 TIMEOUT = 300.0
-# what a bug leaves as it was need not be compiled again for every one
-COMPILED_ONCE = {
-    "JAX_COMPILATION_CACHE_DIR": str(
-        Path(tempfile.gettempdir()) / "nn-parity-compiled"
-    ),
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-}
 # file of a package -> building blocks that are compared first if it is changed
 KINDS = {
     "activations": ("activation",),
@@ -202,8 +194,7 @@ def _code(source: str) -> str:
 def _run(arguments: list[str], root: Path) -> str | None:
     """Return what a failing check said, or None if it passed."""
     env = crew.environment(1, root / ".keras") | {"PYTHONPATH": str(root)}
-    for key, value in COMPILED_ONCE.items():
-        env.setdefault(key, value)
+    env |= crew.compiled_once()  # what a bug leaves as it was
     env = {k: v for k, v in env.items() if not k.startswith("PYTEST")}
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter

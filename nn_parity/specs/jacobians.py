@@ -1,7 +1,7 @@
 """Scalar, vector and matrix functions of a scalar, a vector and a matrix."""
 
 from nn_parity.batches import targets, values
-from nn_parity.protocol import Case, Param, Spec
+from nn_parity.protocol import FIRST, MOMENTS, Case, Param, Spec
 from nn_parity.sequences import one_hidden_layer, rows
 
 SIZES = {"shape": (4, 6), "N": 5}
@@ -27,14 +27,14 @@ def resolve(settings, data):
     return {"shape": rows(data), "N": one_hidden_layer(settings)}, {}
 
 
-def case(name, optimizer, lr, seeds=(0,)):
+def case(name, tiers, optimizer, lr, seeds=(0,)):
     recipe = {
         "loss": "squared_error",
         "optimizer": optimizer,
         "batch_size": 3,
         "lr": lr,
     }
-    return Case(name, "jacobians", SIZES, recipe, seeds=seeds)
+    return Case(name, "jacobians", SIZES, recipe, seeds=seeds, tiers=tiers)
 
 
 SPEC = Spec(
@@ -44,8 +44,8 @@ SPEC = Spec(
     resolve=resolve,
     takes=("hidden",),
     cases=(
-        case("sgd", SGD, 0.05, seeds=(0, 1, 2, 3, 4)),
-        case("adam", ADAM, 0.01),
+        case("sgd", FIRST, SGD, 0.05, seeds=(0, 1, 2, 3, 4)),
+        case("adam", MOMENTS, ADAM, 0.01),
     ),
     differences="""\
 torch.func.jacrev, jax.jacrev and tf.GradientTape.jacobian lay a Jacobian out alike: the
