@@ -324,6 +324,18 @@ MUTANTS = (
         "padding counts in an average pool, as in flax",
     ),
     (
+        "hybrid.py",
+        "columns = m.transpose(2, 0, 1, 3)",
+        "columns = m.transpose(2, 0, 1, 3)[::-1]",
+        "columns are read from right to left",
+    ),
+    (
+        "hybrid.py",
+        "h = jnp.zeros((len(x), len(params[\"W_h\"])), x.dtype)",
+        "h = jnp.ones((len(x), len(params[\"W_h\"])), x.dtype)",
+        "the hidden state starts at one",
+    ),
+    (
         "lenet.py",
         "flat = h_2.reshape(len(h_2), -1)",
         "flat = h_2.transpose(0, 3, 1, 2).reshape(len(h_2), -1)",

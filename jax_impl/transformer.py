@@ -106,7 +106,7 @@ def visible(T, mask, causal):
 
 def forward(params, batch, recipe, *, train):
     outputs = {}
-    x, mask = batch["x"], batch.get("mask")                # x: (B, T, D) or (B, T)
+    x, mask = batch["x"], batch.get("mask")
     seen = visible(x.shape[1], mask, recipe["causal"])
     h = entry(params, x, mask)                             # (B, T, E)  (1)
     for l in range(1, recipe["blocks"] + 1):

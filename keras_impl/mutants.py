@@ -260,6 +260,18 @@ MUTANTS = (
         "a max pool never pads",
     ),
     (
+        "hybrid.py",
+        "hidden, last_hidden, cell = lstm(columns)",
+        "hidden, last_hidden, cell = lstm(columns[:, ::-1])",
+        "columns are read from right to left",
+    ),
+    (
+        "hybrid.py",
+        "layers.Activation(f)(pool(z))",
+        "pool(z)",
+        "maps without their activation",
+    ),
+    (
         "lenet.py",
         'Weight("conv_{l}/kernel", ("W_{l}",))',
         'Weight("conv_{l}/kernel", ("W_{l}",), lambda W: W[::-1, ::-1], lambda W: (W[::-1, ::-1],))',

@@ -96,7 +96,7 @@ def lstm_backward(dhs, dcs, cache, W_x, W_h, w=NEW, *, want_dx=True):
     for t in reversed(range(T)):
         dh += dhs[:, t]                               # (B, H)
         if dcs is not None:
-            dc += dcs[:, t]                           # (B, H)
+            dc += dcs[:, t]                           # as dh
         # h = np.multiply(o, s, out=hs[t + 1])
         dz_o[t] *= dh                                 # (B, H)
         # s = np.tanh(c, out=m.ss[t])

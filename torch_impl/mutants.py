@@ -317,6 +317,18 @@ MUTANTS = (
         "PyTorch's own average pool: a frame counts",
     ),
     (
+        "hybrid.py",
+        "m = channels_last(self.f(self.pool(z)))",
+        "m = self.f(self.pool(z)).movedim(1, 2)",
+        "a column is read map after map",
+    ),
+    (
+        "hybrid.py",
+        "prediction = self.out(h[:, -1])",
+        "prediction = self.out(h[:, -2])",
+        "the last column is not waited for",
+    ),
+    (
         "lenet.py",
         "self.dense_3(self.flatten(h_2))",
         "self.dense_3(self.flatten(channels_first(h_2)))",

@@ -108,7 +108,7 @@ class Model(nn.Module):
 
     def forward(self, batch):
         outputs = {}
-        x, mask = batch["x"], batch.get("mask")            # x: (B, T, D) or (B, T)
+        x, mask = batch["x"], batch.get("mask")
         padding = None if mask is None else mask == 0      # mask, or None
         h = self.embedding(x) if self.tokens else self.entry(x)  # (B, T, E)
         h = h + self.position                              # (B, T, E)  (1)
