@@ -1,6 +1,7 @@
 # make compare   set up once, then run the main job on bundled data
 # make test      set up once, then pass the tests
-# make test-all  the same, and the tests that take minutes each
+# make test-long then the tests that take minutes each
+# make mutants   then every deliberate bug
 #
 # PYTHON       the interpreter to start from (3.11, 3.12 or 3.13)
 # TORCH_INDEX  where the CPU build of PyTorch comes from; on Linux the default index has
@@ -18,7 +19,7 @@ index = $(if $(filter ask,$(TORCH_INDEX)),$(ask),$(TORCH_INDEX))
 INDEX = $(foreach url,$(index),--extra-index-url $(url))
 FILES := pyproject.toml constraints.txt
 
-.PHONY: setup compare test test-all lint mutants wheelhouse clean
+.PHONY: setup compare test test-long lint mutants wheelhouse clean
 
 setup: .venv/ready
 
@@ -41,9 +42,9 @@ compare: setup
 test: setup
 	.venv/bin/python -m pytest -n 2 $(ARGS)
 
-# The tests that take minutes each, too
-test-all: setup
-	.venv/bin/python -m pytest -n 2 -m "thorough or not thorough" $(ARGS)
+# The tests that take minutes each
+test-long: setup
+	.venv/bin/python -m pytest -n 2 -m thorough $(ARGS)
 
 lint: .venv/ready-dev
 	.venv/bin/ruff check .

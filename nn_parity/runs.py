@@ -174,8 +174,8 @@ def parity(
     """Compare implementations at tiny, pairwise different sizes: agreement only.
 
     Parameters as in `compare`; ``networks`` defaults to all. With ``blocks`` the building
-    blocks are compared: activations, layers, losses, penalties and optimizers, in float32
-    only those in whole numbers if the run is to be short. Returns a
+    blocks are compared: activations, layers, losses, penalties and optimizers. A ``short``
+    run has float32 only in whole numbers and for the first steps of training. Returns a
     `Run` whose ``parity`` holds a row for each tensor.
     """
     if networks is None:
@@ -326,8 +326,10 @@ def _sparing(case: Case) -> Case:
 
 
 def _short(case: Case) -> Case:
-    whole = case in registry.spec(case.network).cases or case.dataset == "integers"
-    return case if whole else replace(case, dtypes=("float64",))
+    trained = "steps" in case.tiers and case in registry.spec(case.network).cases
+    if trained or case.dataset in ("integers", "saturated"):
+        return case
+    return replace(case, dtypes=("float64",))
 
 
 def _draw(run: Run) -> None:

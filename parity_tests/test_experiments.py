@@ -113,7 +113,9 @@ def test_digits_agree_to_the_end_of_training(digits):
     assert set(late["status"]) == {"reported"}
 
 
-@pytest.mark.parametrize("run", ["digits", "rows_of_digits"])
+@pytest.mark.parametrize(
+    "run", ["digits", pytest.param("rows_of_digits", marks=pytest.mark.thorough)]
+)
 def test_four_frameworks_reach_the_same_accuracy(request, run):
     rows = request.getfixturevalue(run).accuracy
     assert (rows["test_accuracy"] >= 0.95).all()
@@ -123,6 +125,7 @@ def test_four_frameworks_reach_the_same_accuracy(request, run):
     assert (rows["n_test"] == 360).all()
 
 
+@pytest.mark.thorough
 def test_an_lstm_agrees_to_the_end_of_training(rows_of_digits):
     rows = rows_of_digits.parity
     assert rows_of_digits.exit_code == 0, rows["reason"].unique().tolist()
@@ -234,7 +237,7 @@ VARIED = {  # experiment -> (part, statement about its accuracy or loss in the e
     "jacobians": ("", lambda row: row["train_loss"] < 0.1),
     "overfitting": ("nothing", lambda row: row["train_loss"] < 0.05 < row["test_loss"]),
 }
-QUICK = ("feature-cross", "jacobians")
+QUICK = ("feature-cross",)
 
 
 @pytest.mark.parametrize(
