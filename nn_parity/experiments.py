@@ -467,7 +467,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             optimizer="adam",
             lr=0.003,
             batch_size=32,
-            epochs=6,
+            epochs=10,
             shuffle=True,
         ),
         _experiment(

@@ -129,6 +129,9 @@ KERAS_SCALE = Gate(  # measured: 1.7e-8 (transformer, heads-of-three)
     1e-7,
     "N18: Keras' attention rounds 1/sqrt(E/N) to float32; see heads-of-three-exact",
 )
+TIES = Gate(  # measured: 0.25 (digits-columns, four ties); float64 and the batch stay gated
+    None, "N19: where equal patches tie, rounding decides which one a pool passes on"
+)
 _MOVED_BY_OPTIMIZER = ("state", "curve", "trained")
 
 
@@ -162,6 +165,9 @@ def gate(quantity: str, tensor: str, point: str, case: Case, where: Where) -> Ga
         case.recipe
     ):
         return UNUSED
+    one_picture = point == "B=1" and dtype == "float32" and case.dataset != "random"
+    if quantity == "grad" and one_picture and registry.spec(case.network).ties:
+        return TIES
     normalized = not layers.isdisjoint(("batch_norm", "layer_norm"))
     if quantity == "grad" and normalized and point != "B=1":
         return GATES["grad", "normalized"][dtype]

@@ -87,6 +87,7 @@ SPEC = Spec(
     batch=batch,
     noise=noise,
     resolve=resolve,
+    ties=True,
     takes=("activation", "init", "augment"),
     cases=(
         case("sgd", FIRST, seeds=(0, 1, 2, 3, 4)),
