@@ -2,6 +2,7 @@
 # make test      set up once, then pass the tests
 # make test-long then the tests that take minutes each
 # make mutants   then every deliberate bug
+# make lesson    runs docs/lesson.ipynb
 #
 # PYTHON       the interpreter to start from (3.11, 3.12 or 3.13)
 # TORCH_INDEX  where the CPU build of PyTorch comes from; on Linux the default index has
@@ -19,7 +20,7 @@ index = $(if $(filter ask,$(TORCH_INDEX)),$(ask),$(TORCH_INDEX))
 INDEX = $(foreach url,$(index),--extra-index-url $(url))
 FILES := pyproject.toml constraints.txt
 
-.PHONY: setup compare test test-long lint mutants wheelhouse clean
+.PHONY: setup compare test test-long lint mutants lesson wheelhouse clean
 
 setup: .venv/ready
 
@@ -55,6 +56,10 @@ lint: .venv/ready-dev
 # Every deliberate bug must be noticed (about a quarter of an hour on two cores)
 mutants: setup
 	.venv/bin/python -m nn_parity mutants $(ARGS)
+
+# Run the lesson anew, with the code of this folder
+lesson: .venv/ready-dev
+	cd docs && PYTHONPATH=.. ../.venv/bin/jupyter execute --inplace lesson.ipynb
 
 # A folder with everything for a class without internet; install from it with
 #   pip install --no-index --find-links wheelhouse -c constraints.txt "nn-parity[all]"

@@ -13,7 +13,7 @@ Equations
 ::
 
     z  = x * W_1 + b_1          *: a kernel on every pixel, zeros around     (1)
-    m  = f(max_pool(z))         the largest of 2 x 2; f: relu, tanh, ...     (2)
+    m  = f(avg_pool(z))         the mean of 2 x 2; f: relu, tanh, ...        (2)
     a_t = column t of m         all its pixels from the top, map by map      (3)
     h_t, c_t = lstm(a_t, h_(t-1), c_(t-1)) by W_x, W_h, b: see lstm.py       (4)
     prediction = h_T W_y + b_y  logits, when the last column has been read   (5)
@@ -31,7 +31,7 @@ from jax import lax
 
 from jax_impl import losses
 from jax_impl.activations import activation
-from jax_impl.convolution import conv, max_pool, outputs_of
+from jax_impl.convolution import avg_pool, conv, outputs_of
 from jax_impl.lstm import cell
 
 INPUTS = ("x",)
@@ -52,7 +52,7 @@ def forward(params, batch, recipe, *, train):
     f = activation(recipe["activation"])
     x = batch["x"]                                                # (B, 2P, 2T, C)
     z = conv(params["W_1"], params["b_1"], x, **AROUND)           # (B, 2P, 2T, N)  (1)
-    m = f(max_pool(z, **HALVES))                                  # (B, P, T, N)    (2)
+    m = f(avg_pool(z, **HALVES))                                  # (B, P, T, N)    (2)
     columns = m.transpose(2, 0, 1, 3)                             # (T, B, P, N)
     a = columns.reshape(*columns.shape[:2], -1)                   # (T, B, P*N)     (3)
     h = jnp.zeros((len(x), len(params["W_h"])), x.dtype)          # (B, H)

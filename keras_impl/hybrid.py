@@ -13,7 +13,7 @@ Equations
 ::
 
     z  = x * W_1 + b_1          *: a kernel on every pixel, zeros around     (1)
-    m  = f(max_pool(z))         the largest of 2 x 2; f: relu, tanh, ...     (2)
+    m  = f(avg_pool(z))         the mean of 2 x 2; f: relu, tanh, ...        (2)
     a_t = column t of m         all its pixels from the top, map by map      (3)
     h_t, c_t = lstm(a_t, h_(t-1), c_(t-1)) by W_x, W_h, b: see lstm.py       (4)
     prediction = h_T W_y + b_y  logits, when the last column has been read   (5)
@@ -28,7 +28,7 @@ import keras
 from keras import layers
 
 from keras_impl.activations import activation
-from keras_impl.convolution import conv, max_pool
+from keras_impl.convolution import avg_pool, conv
 from keras_impl.layers import dense
 from keras_impl.losses import loss_function
 from keras_impl.model import Network
@@ -43,7 +43,7 @@ def build_model(sizes, recipe):
     f = activation(recipe["activation"])
     kernel = (sizes["F"], sizes["F"])
     convolution = conv(channels=sizes["N"], kernel=kernel, **AROUND, name="conv")
-    pool = max_pool(**HALVES, name="pool")
+    pool = avg_pool(**HALVES, name="pool")
     lstm = layers.LSTM(
         sizes["H"],
         activation="tanh",

@@ -13,7 +13,7 @@ Equations
 ::
 
     z  = x * W_1 + b_1          *: a kernel on every pixel, zeros around     (1)
-    m  = f(max_pool(z))         the largest of 2 x 2; f: relu, tanh, ...     (2)
+    m  = f(avg_pool(z))         the mean of 2 x 2; f: relu, tanh, ...        (2)
     a_t = column t of m         all its pixels from the top, map by map      (3)
     h_t, c_t = lstm(a_t, h_(t-1), c_(t-1)) by W_x, W_h, b: see lstm.py       (4)
     prediction = h_T W_y + b_y  logits, when the last column has been read   (5)
@@ -29,10 +29,10 @@ import numpy as np
 from scratch import losses
 from scratch.activations import activation
 from scratch.convolution import (
+    avg_pool_backward,
+    avg_pool_forward,
     conv_backward,
     conv_forward,
-    max_pool_backward,
-    max_pool_forward,
     outputs_of,
 )
 from scratch.layers import (
@@ -78,7 +78,7 @@ def forward(params, batch, recipe, *, train, w=NEW):
     W_x, W_h, b = params["W_x"], params["W_h"], params["b"]              # not differentiated
     x = batch["x"]                                                       # (B, 2P, 2T, C)
     z, conv = conv_forward(x, params["W_1"], params["b_1"], w["conv"], **AROUND)  # (1)
-    p, pool = max_pool_forward(z, w["pool"], **HALVES)                   # (B, P, T, N)
+    p, pool = avg_pool_forward(z, w["pool"], **HALVES)                   # (B, P, T, N)
     m = activate(p)                                                      # (B, P, T, N)  (2)
     a, turned = by_column_forward(m)                                     # (B, T, P*N)   (3)
     h = np.zeros((len(x), len(W_h)), W_h.dtype)  # (B, H)  not differentiated
@@ -108,8 +108,8 @@ def backward(params, doutputs, cache, recipe, *, inputs, w=NEW):
     dm = by_column_backward(da, turned)                                  # (B, P, T, N)
     # m = activate(p)
     dp = back(dm, *of_m)                                                 # (B, P, T, N)
-    # p, pool = max_pool_forward(z, w["pool"], **HALVES)
-    dz = max_pool_backward(dp, pool, w["pool"])                          # (B, 2P, 2T, N)
+    # p, pool = avg_pool_forward(z, w["pool"], **HALVES)
+    dz = avg_pool_backward(dp, pool, w["pool"])                          # (B, 2P, 2T, N)
     # z, conv = conv_forward(x, params["W_1"], params["b_1"], w["conv"], **AROUND)
     dx, grads["W_1"], grads["b_1"] = conv_backward(
         dz, conv, w["conv"], want_dx="x" in inputs

@@ -1,4 +1,4 @@
-"""Convolution below an LSTM in PyTorch: nn.Conv2d, nn.MaxPool2d, nn.LSTM.
+"""Convolution below an LSTM in PyTorch: nn.Conv2d, nn.AvgPool2d, nn.LSTM.
 
 Source
 ------
@@ -13,7 +13,7 @@ Equations
 ::
 
     z  = x * W_1 + b_1          *: a kernel on every pixel, zeros around     (1)
-    m  = f(max_pool(z))         the largest of 2 x 2; f: relu, tanh, ...     (2)
+    m  = f(avg_pool(z))         the mean of 2 x 2; f: relu, tanh, ...        (2)
     a_t = column t of m         all its pixels from the top, map by map      (3)
     h_t, c_t = lstm(a_t, h_(t-1), c_(t-1)) by W_x, W_h, b: see lstm.py       (4)
     prediction = h_T W_y + b_y  logits, when the last column has been read   (5)
@@ -41,7 +41,7 @@ class Model(nn.Module):
         rows, _, C = sizes["shape"]
         self.f = activation(recipe["activation"])
         self.conv = nn.Conv2d(C, N, F, padding="same", bias=True)
-        self.pool = nn.MaxPool2d(2, stride=2)
+        self.pool = nn.AvgPool2d(2, stride=2)
         self.lstm = nn.LSTM(rows // 2 * N, H, num_layers=1, batch_first=True)
         self.out = nn.Linear(H, K, bias=True)
         # As in lstm.py: of two biases that only appear as a sum, one is enough.

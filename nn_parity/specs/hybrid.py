@@ -55,7 +55,6 @@ SPEC = Spec(
     params=params,
     batch=batch,
     resolve=resolve,
-    ties=True,
     takes=("hidden", "activation"),
     cases=(
         case("sgd", SGD, 0.3, FIRST, seeds=(0, 1, 2, 3, 4)),
