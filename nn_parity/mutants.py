@@ -170,8 +170,9 @@ def _checks(
     yield "agreement float32", [*agree, "float32", *only]
     if mutant.framework == "scratch":
         yield "gradients", [*pytest, "parity_tests/test_gradients.py"]
-        blocks = ["parity_tests/test_blocks.py", "-k", "not agree"]
-        yield "blocks", [*pytest, *blocks]
+        kinds = ("activations", "losses", "layers", "optimizers", "blocks")
+        blocks = [f"parity_tests/test_{kind}.py" for kind in kinds]
+        yield "blocks", [*pytest, *blocks, "-k", "not agree"]
     present, _ = crew.available(registry.FRAMEWORKS)
     pair = mutant.framework if mutant.framework != "scratch" else present[-1]
     probes = ["parity_tests/test_probes.py", "-k", f"{pair} and not float32"]
