@@ -1,7 +1,7 @@
 """Every deliberate bug turns the suite red.
 
 Here a few of each package, spread over its files. All of them are tried by
-`nn-parity mutants` (`make mutants`), in CI, too.
+`nn-parity mutants` (`make mutants`); in CI, all of scratch's.
 """
 
 import pytest
