@@ -78,9 +78,7 @@ def jacobians(function, variables):
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(variables)
         results = function(*variables)
-    return results, [
-        tape.jacobian(result, variables, experimental_use_pfor=False) for result in results
-    ]
+    return results, [tape.jacobian(result, variables) for result in results]
 
 
 def play(model, players, batch):

@@ -101,9 +101,8 @@ class Spec:
     arrange: Callable[[Sizes, np.ndarray, np.ndarray | None], Params] = as_sized
     takes: tuple[str, ...] = ()  # which of settings.OF_SOME_NETWORKS it reads
     generates: bool = False  # it has `generate`, and its answers are judged by that
-    ties: bool = (
-        False  # it passes on the largest of several numbers, which may be equal
-    )
+    # it passes on the largest of several numbers, which may be equal
+    ties: bool = False
     layered: bool = False  # W_1 b_1 W_2 ..., one activation a layer: it can be drawn
     state: Callable[[Sizes, Recipe], tuple[Param, ...]] = lambda sizes, recipe: ()
     # random arrays that come with n examples in training: dropout masks, shifts

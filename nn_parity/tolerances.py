@@ -80,7 +80,7 @@ GATES = {
         "float32": Gate(3e-5, "503 u: what is left after a mean is taken away"),
     },
     # measured: 89 u (digits-columns); float32 as any other gradient
-    ("grad", "pictures"): {
+    ("grad", "pixels"): {
         "float64": Gate(
             256 * U["float64"],
             "256 u: a kernel sums over all pixels, 25,088 in a batch",
@@ -179,12 +179,12 @@ def gate(quantity: str, tensor: str, point: str, case: Case, where: Where) -> Ga
     normalized = not layers.isdisjoint(("batch_norm", "layer_norm"))
     if quantity == "grad" and normalized and point != "B=1":
         return GATES["grad", "normalized"][dtype]
-    if quantity == "grad" and point != "B=1" and _reads_pictures(case):
-        return GATES["grad", "pictures"][dtype]
     if quantity == "grad" and case.dataset == "saturated":
         return GATES["grad", "saturated"][dtype]
     if quantity == "grad" and case.given:
         return GATES["grad", "given"][dtype]
+    if quantity == "grad" and point != "B=1" and _sums_over_pixels(case, tensor):
+        return GATES["grad", "pixels"][dtype]
     adam = case.recipe["optimizer"]["name"] in ("adam", "adamw")
     if adam and where == ("jax", "float32") and quantity in _MOVED_BY_OPTIMIZER:
         return OPTAX_FLOAT32
@@ -192,12 +192,13 @@ def gate(quantity: str, tensor: str, point: str, case: Case, where: Where) -> Ga
     return known[dtype]
 
 
-def _reads_pictures(case: Case) -> bool:
-    """Whether kernels slide over pictures of a data set; tiny ones have few pixels."""
-    return case.network in ("lenet", "hybrid") and case.dataset not in (
-        "random",
-        "integers",
-    )
+def _sums_over_pixels(case: Case, tensor: str) -> bool:
+    """Whether this is hybrid's kernel on real pictures: a mean gives every pixel a share.
+
+    Below lenet's max pools only one pixel of four has a gradient: 64 u do there.
+    """
+    kernel = case.network == "hybrid" and tensor in ("W_1", "b_1")
+    return kernel and case.dataset != "random"
 
 
 def _scale_is_rounded(case: Case) -> bool:

@@ -263,7 +263,7 @@ def test_a_table_says_where_it_comes_from(made, kind, format):
 
 
 def test_the_command_leaves_out_this_machines_folders(run):
-    words = "nn-parity compare mnist --data /y/mnist --out /tmp/a --resume"
+    words = "nn-parity compare mnist --data y/mnist --out a/b --resume"
     words += " --weights=/y/w.npz --seeds 5 --set 'hidden=16 16' -o b --json"
     run.environment["command"] = words
     assert citing.command(run) == (
