@@ -87,24 +87,30 @@ def notes(run: Run, kind: str) -> list[str]:
 def provenance(run: Run) -> list[str]:
     """Return what was measured, with which versions, on what, and the command."""
     known = run.environment
-    versions = {
-        name: version
-        for framework in known["frameworks"]
-        for name, version in known["versions"][framework].items()
-    }
     seeds = known.get("seeds") or [known.get("seed", 0)]
     counted = (
         f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
     )
     lines = [data["description"] for data in known.get("datasets", {}).values()]
     lines += [
-        ", ".join(f"{n} {v}" for n, v in versions.items())
-        + f", Python {known['python']}",
+        versions(run),
         f"{machine(run)}, {known['threads']} thread(s) each, {counted}, "
         f"{known['started'].removesuffix('+00:00')} UTC, {code(run)}",
         command(run),
     ]
     return lines
+
+
+def versions(run: Run) -> str:
+    """Return the line that names the libraries and Python."""
+    known = run.environment
+    named = {
+        name: version
+        for framework in known["frameworks"]
+        for name, version in known["versions"][framework].items()
+    }
+    listed = ", ".join(f"{name} {version}" for name, version in named.items())
+    return f"{listed}, Python {known['python']}"
 
 
 def code(run: Run) -> str:

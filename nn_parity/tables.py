@@ -11,7 +11,7 @@ from nn_parity.agreement import QUANTITIES
 from nn_parity.errors import Refusal
 from nn_parity.results import TABLES, Run
 from nn_parity.suggest import nearest
-from nn_parity.typeset import FORMATS, as_text, canonical
+from nn_parity.typeset import FORMATS, as_text, canonical, heading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -316,7 +316,7 @@ def _seeds_view(run: Run) -> pd.DataFrame:
     text = frame[["experiment", "dataset", "framework", "dtype", "measure"]].copy()
     labelled = frame["part"] != ""
     text.loc[labelled, "dataset"] = frame.loc[labelled, "part"]
-    for heading, column, pattern in (
+    for shown, column, pattern in (
         ("seeds", "seeds", "{:.0f}"),
         ("mean", "mean", "{:.4g}"),
         ("sd", "sd", "{:.2g}"),
@@ -325,7 +325,7 @@ def _seeds_view(run: Run) -> pd.DataFrame:
         ("n", "n_test", "{:.0f}"),
         ("differ from scratch", "disagreements_with_scratch", "{:.0f}"),
     ):
-        text[heading] = frame[column].map(_blank(pattern))
+        text[shown] = frame[column].map(_blank(pattern))
     text["differs from"] = frame["differs_from"]
     text["status"] = frame["status"]
     return text
@@ -391,25 +391,62 @@ def frame(run: Run, kind: str) -> pd.DataFrame:
     return made[kind](run) if kind in made else run.cells(kind)
 
 
+_CITED = {  # of tables too wide for a page: what one cites of them
+    "parity": (
+        "experiment", "part", "framework", "dtype", "seed", "quantity", "tensor", "error_u",
+        "error_rel", "gate", "status",
+    ),
+    "speed": (
+        "experiment", "part", "framework", "variant", "kind", "dtype", "threads",
+        "batch_size", "step_ms", "ratio_to_scratch", "ratio_lo", "ratio_hi", "cpu_ratio",
+        "n", "flag", "status",
+    ),
+    "scaling": (
+        "experiment", "part", "framework", "dtype", "threads", "dimension", "value",
+        "step_ms", "ratio_to_scratch", "ratio_lo", "ratio_hi", "n", "flag", "status",
+    ),
+}  # fmt: skip
+
+
 def export(run: Run, kind: str, format: str) -> str:
     """Return a whole table as text, ready to be cited: with its id, units and origin.
 
     ``format`` is one of `FORMATS`, or "bibtex" for a BibTeX entry. The id is the beginning
-    of the sha256 of the table as csv.
+    of the sha256 of the table as csv. LaTeX, which has the width of a page, gets the
+    columns that one cites; what is the same in all rows stands in its caption.
     """
     check_format(format, (*FORMATS, "bibtex"))
     table = frame(run, kind)
     id_ = citing.identity(canonical(table))
     if format == "bibtex":
         return citing.bibtex(run, kind, id_)
+    notes = citing.notes(run, kind)
+    if format == "tex":
+        table, same = _for_a_page(table, kind)
+        notes = [*same, *notes]
     return as_text(
         table,
         format,
-        citing.notes(run, kind),
+        notes,
         title=citing.title(run, kind, id_),
         name=f"nn-parity-{kind}-{id_}",
         numeric=_numeric(table, kind),
     )
+
+
+def _for_a_page(table: pd.DataFrame, kind: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return the columns to be cited, and what is the same in all rows as a line."""
+    cited = [c for c in table.columns if c in _CITED.get(kind, table.columns)]
+    left_out = f"All columns: {kind}.csv" if len(cited) < len(table.columns) else ""
+    same = {}
+    if kind in _CITED and len(table) > 1:
+        same = {c: table[c].iloc[0] for c in cited if table[c].nunique() == 1}
+    said = ", ".join(f"{heading(c)} {v}" for c, v in same.items() if v != "")
+    lines = [f"In all rows: {said}"] if said else []
+    return table[[c for c in cited if c not in same]], [
+        *lines,
+        *filter(None, [left_out]),
+    ]
 
 
 def _numeric(table: pd.DataFrame, kind: str) -> list[str] | None:
