@@ -456,7 +456,7 @@ def _numeric(table: pd.DataFrame, kind: str) -> list[str] | None:
 
 
 def every(run: Run, format: str) -> dict[str, str]:
-    """Return all tables that a run has, in one format, by kind."""
+    """Return all tables of a run in which something stands, in one format, by kind."""
     check_format(format, (*FORMATS, "bibtex"))
     return {kind: export(run, kind, format) for kind in _present(run)}
 
@@ -471,6 +471,7 @@ def _present(run: Run) -> list[str]:
     needs = {"summary": "parity", "cases": "parity", "parameters": "parity"}
     needs["seeds"] = "accuracy"
     lacking = set() if run.environment["kind"] == "parity" else {"cases"}
+    lacking |= {k for k in TABLES if run.has(k) and run.cells(k).empty}  # not asked for
     if not (run.path / "transcripts").is_dir():
         lacking.add("parameters")
     kinds = (kind for kind in KINDS if kind not in lacking)
