@@ -72,8 +72,30 @@ def of_cell(
     if scratch is None:
         return absent(cell, "withheld", "the reference has no result")
     if cell.framework == "scratch":
-        return compare(cell, _short(ours, cell.case), keys.truth(ours))
-    return compare(cell, ours, scratch)
+        rows = compare(cell, _short(ours, cell.case), keys.truth(ours))
+    else:
+        rows = compare(cell, ours, scratch)
+    return [_conditioned(row, scratch, cell.dtype) for row in rows]
+
+
+def _conditioned(row: Row, scratch: Transcript, dtype: str) -> Row:
+    """Return a failed row as a report if rounding alone leads its training astray."""
+    key = Key.parse(f"{row['quantity']}/{row['tensor']}")
+    nudged = scratch.get(f"nudged/{key.text}")
+    if row["status"] != "failed" or nudged is None or row["error_rel"] == "":
+        return row
+    own = scratch[key.text]
+    if nudged.shape != own.shape or not np.isfinite(nudged).all():
+        return row
+    moved = float(relative_error(key, nudged, own).max())
+    if row["error_rel"] > tolerances.CONDITION * moved:
+        return row
+    reason = (
+        f"ill-conditioned: one unit in the last place of the initial weights moves scratch "
+        f"itself by {moved:.1e} ({moved / tolerances.U[dtype]:.0e} u)"
+    )
+    reason = f"{reason}; {row['reason']}"
+    return row | {"passed": "", "status": "reported", "reason": reason}
 
 
 def _short(transcript: Transcript, case: Case) -> Transcript:

@@ -1,7 +1,8 @@
 """The keys of a transcript: ``<quantity>/<tensor>[@<point>]``, as in ``grad/W_1@upstream``.
 
-The quantities are those of parity.csv. ``meta/...`` is what is not compared, and
-``truth/<key>`` is what extended precision finds for a key.
+The quantities are those of parity.csv. ``meta/...`` is what is not compared,
+``truth/<key>`` is what extended precision finds for a key, and ``nudged/<key>`` what a
+training finds from weights that are a rounding error away.
 """
 
 from __future__ import annotations
@@ -79,14 +80,23 @@ def loaded(transcript: Transcript) -> dict[str, np.ndarray]:
 
 def truth(transcript: Transcript) -> Transcript:
     """Return what extended precision finds, of scratch's transcript."""
+    return _under("truth", transcript)
+
+
+def nudged(transcript: Transcript) -> Transcript:
+    """Return what a training finds from weights a rounding error away, of scratch's."""
+    return _under("nudged", transcript)
+
+
+def _under(word: str, transcript: Transcript) -> Transcript:
     found = ((Key.parse(text), array) for text, array in transcript.items())
-    return {key.named: array for key, array in found if key.quantity == "truth"}
+    return {key.named: array for key, array in found if key.quantity == word}
 
 
 def own(transcript: Transcript) -> Transcript:
-    """Return a transcript without its truth."""
+    """Return a transcript without its truth and what was nudged."""
     return {
         text: array
         for text, array in transcript.items()
-        if Key.parse(text).quantity != "truth"
+        if Key.parse(text).quantity not in ("truth", "nudged")
     }

@@ -109,7 +109,10 @@ def _verdict(rows: pd.DataFrame) -> str:
     size = "" if math.isnan(worst) else f"{worst:.3g} u"
     if len(failed):
         return f"FAILED {len(failed)} of {len(gated)}, {size}"
-    return f"{size} ok ({len(gated)})"
+    astray = int(rows["reason"].str.startswith("ill-conditioned").sum())
+    return f"{size} ok ({len(gated)})" + (
+        f", {astray} ill-conditioned" if astray else ""
+    )
 
 
 # -- the screen ------------------------------------------------------------------------

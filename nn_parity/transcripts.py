@@ -29,7 +29,8 @@ CHUNK = 1000  # examples evaluated at once
 def record(case: Case, framework: str, dtype: str, say: Say) -> Transcript:
     """Run one case in one framework and return everything that is compared.
 
-    scratch also records ``truth/...``: the same code with more digits.
+    scratch also records ``truth/...``: the same code with more digits; and of an
+    experiment ``nudged/...``: the same training from weights a rounding error away.
     """
     start = time.perf_counter()
     if dtype == "float32":  # how epochs are run shows in float64; compiling is slow
@@ -44,6 +45,8 @@ def record(case: Case, framework: str, dtype: str, say: Say) -> Transcript:
         out["meta/truth"] = np.array(extended.digits(case))
     if "epochs" in case.recipe:
         out |= whole_training(adapter, case, inputs.of(case), say)
+        if framework == "scratch" and case.trains:
+            out |= nudged(adapter, case, dtype, say)
     out["meta/seconds"] = np.array(time.perf_counter() - start)
     return out
 
@@ -231,6 +234,28 @@ def whole_training(adapter: Adapter, case: Case, given: Inputs, say: Say) -> Tra
     out["meta/test_loss"] = np.array(metrics.loss(loss, prediction, given.test["y"]))
     out["prediction/test@end"] = prediction
     return out | written(adapter, case, given.test, "end")
+
+
+def nudged(adapter: Adapter, case: Case, dtype: str, say: Say) -> Transcript:
+    """Train again from weights one unit in the last place away, every other one below.
+
+    How far that leads away from the training itself is its condition: no two ways to
+    round can be asked to stay closer. float32 is gated for its first steps only.
+    """
+    given = inputs.of(case)
+    moved = {}
+    for name, array in given.params.items():
+        own = array.astype(dtype)
+        above = np.arange(own.size).reshape(own.shape) % 2 == 0
+        moved[name] = np.nextafter(own, np.where(above, np.inf, -np.inf).astype(dtype))
+    given = replace(given, params=moved)
+    out: Transcript = {}
+    if "steps" in case.tiers:
+        out |= first_steps(adapter, case, given, GATED_STEPS[dtype])
+    if dtype == "float64":
+        out |= whole_training(adapter, case, given, say)
+    kept = {text: a for text, a in out.items() if Key.parse(text).quantity != "meta"}
+    return {f"nudged/{text}": array for text, array in kept.items()}
 
 
 def train(adapter: Adapter, case: Case, given: Inputs, say: Say) -> Transcript:

@@ -1,0 +1,126 @@
+"""A training that rounding leads astray is reported as such, and no bug is excused by it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nn_parity import (
+    agreement,
+    inputs,
+    keys,
+    recipes,
+    registry,
+    tolerances,
+    transcripts,
+)
+from nn_parity.agreement import Cell
+
+END = "trained/W_1@end"
+
+
+@pytest.fixture(scope="module")
+def hiring():
+    case = recipes.cases("hiring", changes={"epochs": 40}, seed=0)[0][0]
+    scratch = transcripts.record(case, "scratch", "float64", lambda text: None)
+    return case, scratch
+
+
+def row(case, scratch, key, error, moved, framework="torch"):
+    """The row of a tensor that is off by ``error``, where the nudge moves it by ``moved``."""
+    largest = np.abs(scratch[key]).max()
+    at = np.unravel_index(np.abs(scratch[key]).argmax(), scratch[key].shape)
+    ours, nudged = keys.own(scratch), scratch[key].copy()
+    ours[key] = scratch[key].copy()
+    ours[key][at] += error * largest
+    nudged[at] += moved * largest
+    known = scratch | {f"nudged/{key}": nudged}
+    found = agreement.of_cell(Cell(case, framework, "float64"), ours, known, ("", ""))
+    (line,) = (r for r in found if f"{r['quantity']}/{r['tensor']}" == key)
+    return line
+
+
+@pytest.mark.parametrize("key", [END, "curve/loss@end", "trained/W_1@100 steps"])
+def test_what_the_nudge_explains_is_reported_with_both_figures(hiring, key):
+    line = row(*hiring, key, 1e-6, 1e-7)
+    assert (line["status"], line["passed"]) == ("reported", "")
+    assert "ill-conditioned" in line["reason"]
+    assert "1.0e-07" in line["reason"]
+    assert "error 1e-06 > gate 1e-10" in line["reason"]
+
+
+@pytest.mark.parametrize(("error", "moved"), [(1e-6, 1e-9), (1e-9, 0.0), (1e-2, 1e-14)])
+def test_what_it_does_not_explain_fails(hiring, error, moved):
+    line = row(*hiring, END, error, moved)
+    assert (line["status"], line["passed"]) == ("failed", False)
+
+
+def test_what_agrees_passes_however_bad_the_condition(hiring):
+    assert row(*hiring, END, 1e-12, 1.0)["passed"] is True
+
+
+def test_what_comes_before_the_training_has_no_excuse(hiring):
+    _, scratch = hiring
+    nudged = set(map(keys.Key.parse, keys.nudged(scratch)))
+    trained = {"curve", "trained", "state", "prediction"}
+    assert {key.quantity for key in nudged} <= trained
+    assert {key.point for key in nudged} == {"100 steps", "end"}
+
+
+def test_the_condition_of_a_tame_training_is_small(hiring):
+    _, scratch = hiring
+    for text, array in keys.nudged(scratch).items():
+        key = keys.Key.parse(text)
+        moved = agreement.relative_error(key, array, scratch[text]).max()
+        assert moved < 1e-13, text
+
+
+def test_every_weight_is_nudged_by_one_unit_up_and_down(monkeypatch, hiring):
+    case, _ = hiring
+    seen = []
+
+    class Watched:
+        def __init__(self, adapter):
+            self.adapter = adapter
+
+        def load(self, params, state):
+            seen.append(params)
+            self.adapter.load(params, state)
+
+        def __getattr__(self, name):
+            return getattr(self.adapter, name)
+
+    for dtype in ("float64", "float32"):
+        seen.clear()
+        adapter = Watched(registry.build("scratch", case, dtype=dtype))
+        transcripts.nudged(adapter, case, dtype, lambda text: None)
+        for name, array in inputs.of(case).params.items():
+            start = array.astype(dtype)
+            for given in seen:
+                moved = given[name].ravel() - start.ravel()
+                filled = start.ravel() != 0
+                assert (moved[::2] > 0).all()
+                assert (moved[1::2] < 0).all()
+                unit = 2 * tolerances.U[dtype] * np.abs(start.ravel())
+                assert (np.abs(moved[filled]) <= unit[filled]).all()
+        assert len(seen) == (2 if dtype == "float64" else 1)
+
+
+def test_a_recurrent_network_that_a_rounding_error_leads_astray_is_no_failure():
+    """`adding` over 50 steps: torch's rounding stands in for another way to add."""
+    cases = recipes.cases("adding", changes={}, seed=4)
+    case = replace(next(c for c, _ in cases if c.label == "50-steps"), tiers=())
+    scratch = transcripts.record(case, "scratch", "float64", lambda text: None)
+    adapter = registry.build("scratch", case, dtype="float64")
+    given = inputs.of(case)
+    other = {n: a * (1 + 2.0**-52) for n, a in given.params.items()}
+    ours = transcripts.whole_training(
+        adapter, case, replace(given, params=other), lambda text: None
+    )
+    loaded = {k: a for k, a in scratch.items() if k.startswith("state/loaded")}
+    found = agreement.of_cell(
+        Cell(case, "torch", "float64"), loaded | ours, scratch, ("", "")
+    )
+    astray = [r for r in found if str(r["reason"]).startswith("ill-conditioned")]
+    assert astray
+    assert list(agreement.failures(found)) == []
