@@ -3,6 +3,8 @@
 # make test-long then the tests that take minutes each
 # make mutants   then every deliberate bug
 # make lesson    runs docs/lesson.ipynb
+# make published every experiment and benchmark anew, for results/published (hours);
+#                ARGS="--data FOLDER_OF_MNIST", and names of runs to make only those
 #
 # PYTHON       the interpreter to start from (3.11, 3.12 or 3.13)
 # TORCH_INDEX  where the CPU build of PyTorch comes from; on Linux the default index has
@@ -20,7 +22,7 @@ index = $(if $(filter ask,$(TORCH_INDEX)),$(ask),$(TORCH_INDEX))
 INDEX = $(foreach url,$(index),--extra-index-url $(url))
 FILES := pyproject.toml constraints.txt
 
-.PHONY: setup compare test test-long lint mutants lesson wheelhouse clean
+.PHONY: setup compare test test-long lint mutants lesson published wheelhouse clean
 
 setup: .venv/ready
 
@@ -60,6 +62,9 @@ mutants: setup
 # Run the lesson anew, with the code of this folder
 lesson: .venv/ready-dev
 	cd docs && PYTHONPATH=.. ../.venv/bin/jupyter execute --inplace lesson.ipynb
+
+published: setup
+	PYTHONPATH=. .venv/bin/python tools/published.py $(ARGS)
 
 # A folder with everything for a class without internet; install from it with
 #   pip install --no-index --find-links wheelhouse -c constraints.txt "nn-parity[all]"

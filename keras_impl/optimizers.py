@@ -19,6 +19,9 @@ LIMITS = {"value": "clipvalue", "norm": "global_clipnorm"}
 class Optimizer(keras.optimizers.Optimizer):
     """An update rule, and around it what all of them share.
 
+    A subclass names its ``SLOTS`` and has ``descend(p, g, lr, *slots)``, which writes the
+    next values into the parameter p and its slots.
+
     Parameters
     ----------
     learning_rate : float
@@ -74,10 +77,6 @@ class Optimizer(keras.optimizers.Optimizer):
             gradient = gradient + self.coupled_decay * variable
         lr = ops.convert_to_tensor(learning_rate)
         self.descend(variable, gradient, lr, *slots)
-
-    def descend(self, p, g, lr, *slots):
-        """Write the next values into the parameter and its slots."""
-        raise NotImplementedError
 
 
 class SGD(Optimizer):

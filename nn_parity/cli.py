@@ -143,6 +143,13 @@ def parity(
             "--blocks", help="Activations, layers, losses, penalties and optimizers."
         ),
     ] = False,
+    optimized: Annotated[
+        bool,
+        typer.Option(
+            "--optimized",
+            help="Let XLA optimize JAX's code, as elsewhere; takes twice as long.",
+        ),
+    ] = False,
     frameworks: Frameworks = None,
     dtype: Dtype = "both",
     out: Out = None,
@@ -156,6 +163,7 @@ def parity(
         run = runs.parity(
             networks or None,
             blocks=blocks,
+            optimized=optimized,
             frameworks=frameworks,
             dtype=dtype,
             out=out,

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -80,7 +80,11 @@ def _settings(threads: int, keras_home: Path) -> dict[str, str]:
     }
 
 
-SETTINGS = tuple(_settings(1, Path()))  # names, for environment.json
+SETTINGS = (*_settings(1, Path()), "XLA_FLAGS")  # names, for environment.json
+# compiled at a third of the cost, and slow; XLA ends a process for a flag that its version
+# does not know
+_HASTE = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+_KNOWN_TO_JAX = "0.10."
 
 
 def compiled_once() -> dict[str, str]:
@@ -98,6 +102,15 @@ def compiled_once() -> dict[str, str]:
     return ours | {name: os.environ[name] for name in ours if name in os.environ}
 
 
+def compiled_in_haste() -> dict[str, str]:
+    """Return settings by which XLA leaves out what makes code fast, and compiles sooner.
+
+    For tiny networks whose numbers count: nothing that is timed may use them.
+    """
+    version = registry.versions("jax").get("jax", "")
+    return {"XLA_FLAGS": _HASTE} if version.startswith(_KNOWN_TO_JAX) else {}
+
+
 class Failure(Exception):  # noqa: N818 - the worker's, and it becomes a row
     """A job that did not end well: ``status`` of the row and one line why."""
 
@@ -109,9 +122,9 @@ class Failure(Exception):  # noqa: N818 - the worker's, and it becomes a row
 class Worker:
     """One spawned process of one framework and dtype; a new one after each failure.
 
-    A ``compiled`` one finds and keeps compiled code. Of a ``timed`` one no code comes from
-    a cache, and no new process takes the place of one that ended between two jobs: that
-    is a failure, too.
+    ``settings`` are added to its environment. Of a ``timed`` one no code comes from a
+    cache, and no new process takes the place of one that ended between two jobs: that is a
+    failure, too.
     """
 
     def __init__(
@@ -124,15 +137,14 @@ class Worker:
         timeout: float = TIMEOUT,
         name: str = "",
         timed: bool = False,
-        compiled: bool = False,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.framework, self.dtype, self.timeout = framework, dtype, timeout
         self.timed = timed
         self.log_path = folder / "logs" / f"{name or f'{framework}-{dtype}'}.log"
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         self.environment = environment(threads, folder / "logs" / "keras", cold=timed)
-        if compiled:
-            self.environment |= compiled_once()
+        self.environment |= settings or {}
         self.peak_rss_mib = 0.0
         self.closed = False
         self._process: subprocess.Popen[str] | None = None

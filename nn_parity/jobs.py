@@ -39,7 +39,7 @@ class Team:
     threads: int
     timeout: float
     say: Say
-    compiled: bool = False  # JAX finds and keeps compiled code: where nothing is timed
+    settings: dict[str, str]  # of the workers' environment, beside the usual ones
     workers: dict[tuple[str, str], Worker] = field(default_factory=dict)
 
     @classmethod
@@ -51,7 +51,7 @@ class Team:
         threads: int,
         timeout: float,
         say: Say,
-        compiled: bool = False,
+        settings: Mapping[str, str] | None = None,
     ) -> Team:
         """Validate names, dtype and threads; find out who is installed."""
         if dtype not in (*DTYPES, "both"):
@@ -71,7 +71,16 @@ class Team:
         present, absent = crew.available(wanted)
         asked_for = () if frameworks is None else wanted
         dtypes = DTYPES if dtype == "both" else (dtype,)
-        return cls(wanted, dtypes, absent, asked_for, threads, timeout, say, compiled)
+        return cls(
+            wanted,
+            dtypes,
+            absent,
+            asked_for,
+            threads,
+            timeout,
+            say,
+            dict(settings or {}),
+        )
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -88,7 +97,7 @@ class Team:
                 folder=folder,
                 threads=self.threads,
                 timeout=self.timeout,
-                compiled=self.compiled,
+                settings=self.settings,
             )
         return self.workers[key]
 

@@ -165,6 +165,7 @@ def parity(
     *,
     blocks: bool = False,
     short: bool = False,
+    optimized: bool = False,
     frameworks: str | Sequence[str] | None = None,
     dtype: str = "both",
     out: str | Path | None = None,
@@ -175,8 +176,10 @@ def parity(
 
     Parameters as in `compare`; ``networks`` defaults to all. With ``blocks`` the building
     blocks are compared: activations, layers, losses, penalties and optimizers. A ``short``
-    run has float32 only in whole numbers and for the first steps of training. Returns a
-    `Run` whose ``parity`` holds a row for each tensor.
+    run has float32 only in whole numbers and for the first steps of training. XLA compiles
+    JAX's functions in haste, without making them fast, unless they are to be ``optimized``
+    as in `compare`: a third of the time. Returns a `Run` whose ``parity`` holds a row for
+    each tensor.
     """
     if networks is None:
         networks = () if blocks else registry.networks()
@@ -186,8 +189,11 @@ def parity(
         cases += all_blocks()
     if short:
         cases = [_short(case) for case in cases]
+    settings = crew.compiled_once()
+    if not optimized:
+        settings |= crew.compiled_in_haste()
     team = Team.assemble(
-        frameworks, dtype, threads=1, timeout=timeout, say=say, compiled=True
+        frameworks, dtype, threads=1, timeout=timeout, say=say, settings=settings
     )
     folder = _folder(out, "parity")
     plain = [case.plain() for case in cases]
@@ -439,7 +445,7 @@ def _describe(
             case["weights"] = str(Path(case["weights"]).relative_to(folder.resolve()))
         if case["data"]:
             case["data"] = Path(case["data"]).name
-    child = crew.environment(team.threads, Path("logs/keras"))
+    child = crew.environment(team.threads, Path("logs/keras")) | team.settings
     settings = {k: v for k, v in child.items() if k in crew.SETTINGS}
     text = environment.describe(
         frameworks=list(team.frameworks),

@@ -66,6 +66,7 @@ def python(arguments, *, root=ROOT, folder=None, check=True):
     """Run Python as a worker would run, on the packages under ``root``."""
     home = Path(tempfile.gettempdir()) / "nn-parity-tests-keras"
     env = crew.environment(1, home) | {"PYTHONPATH": str(root)}
+    env |= crew.compiled_in_haste()
     run = subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=folder or root,

@@ -1,6 +1,6 @@
 """Make results/published: every experiment from five seeds, and the benchmarks.
 
-    .venv/bin/python tools/published.py --data FOLDER_OF_MNIST [NAME ...]
+    make published ARGS="--data FOLDER_OF_MNIST [NAME ...]"
 
 Hours on two cores; nothing else should run during a bench-... An interrupted one goes on
 where it was, a finished one is not run again. The index (README.md) is made anew of all
