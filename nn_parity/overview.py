@@ -32,7 +32,8 @@ AGREEMENT = """## Do they agree?
 The worst float64 error of each run, as a share of the tensor's largest value (u = 1.1e-16):
 of a gradient at the initial weights, and of the loss curve and the weights of the whole
 training, over all seeds and frameworks. "Differ" counts test predictions of another class
-than scratch's, of all that were compared.
+than scratch's, of all that were compared. Ill-conditioned rows are trainings that one unit
+in the last place of the initial weights leads as far astray, in scratch itself.
 """
 ACCURACY = """## How accurate are they?
 
@@ -119,12 +120,19 @@ def _agreement(name: str, run: Run) -> Iterator[dict[str, Any]]:
         "loss curve": _worst(ends[ends["quantity"] == "curve"]),
         "trained weights": _worst(ends[ends["quantity"] == "trained"]),
         "differ": _differ(compared["reason"]),
+        "ill-conditioned rows": _count(
+            parity["reason"].str.startswith("ill-conditioned")
+        ),
         "table": tables.ids(run)["parity"],
     }
 
 
 def _worst(rows: pd.DataFrame) -> str:
     return f"{rows['error_rel'].max():.1e}" if len(rows) else ""
+
+
+def _count(found: pd.Series) -> str:
+    return f"{int(found.sum()):,}" if found.any() else ""
 
 
 def _differ(reasons: pd.Series) -> str:

@@ -124,3 +124,23 @@ def test_a_recurrent_network_that_a_rounding_error_leads_astray_is_no_failure():
     astray = [r for r in found if str(r["reason"]).startswith("ill-conditioned")]
     assert astray
     assert list(agreement.failures(found)) == []
+
+
+def test_optax_has_the_wider_gate_for_moments_of_adam_in_experiments_alone():
+    case = next(c for c, _ in recipes.cases("adding", changes={}, seed=0))
+
+    def gate(quantity, point="30 steps", where=("jax", "float32"), case=case):
+        return tolerances.gate(quantity, "m/W_h", point, case, where)
+
+    assert gate("state") is tolerances.OPTAX_MOMENTS
+    assert gate("trained") is tolerances.OPTAX_FLOAT32
+    for other in (
+        gate("state", where=("jax", "float64")),
+        gate("state", where=("keras", "float32")),
+        gate("state", case=replace(case, experiment="")),
+        gate(
+            "state",
+            case=replace(case, recipe=case.recipe | {"optimizer": {"name": "sgd"}}),
+        ),
+    ):
+        assert other is not tolerances.OPTAX_MOMENTS
