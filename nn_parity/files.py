@@ -49,6 +49,30 @@ def out_of_space(path: Path) -> Iterator[None]:
         raise
 
 
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes away from a run; `Refusal` E503 if one is at work on it.
+
+    The lock dies with its process, however that ends.
+    """
+    import filelock
+
+    lock = filelock.FileLock(folder / "run.lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise Refusal(
+            "E503",
+            "another process is at work on this run",
+            str(folder),
+            "wait until it ends, or choose another folder with --out",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def writable_folder(path: Path) -> Path:
     """Make a folder and prove that files can be written there, before any work."""
     try:

@@ -128,35 +128,40 @@ def compare(
         cases += [recipes.again(case, further) for case in drawn]
 
     folder = _folder(out, "+".join(dict.fromkeys(names)), resume=resume)
-    cases = [_fix_weights(case, by_hand.get(case.name), folder) for case in cases]
-    _describe(
-        folder,
-        team,
-        resume=resume,
-        kind="compare",
-        cases=[case.plain() for case in cases],
-        datasets={
-            d.name: {"sha256": d.sha256, "description": d.description}
-            for d in known.values()
-        },
-        data=None if data is None else environment.without_home(Path(data).resolve()),
-        seed=seed,
-        seeds=list(range(seed, seed + seeds)),
-    )
-    job = Job(folder, team, cases)
-    timed = journal.measured(folder) if resume else []
-    with team:
-        job.record()
-        rows = job.parity_rows()
-        job.write_accuracy({dataset.name: dataset for dataset in known.values()})
-        job.write_samples()
-        if speed:
-            asked = running.Asked(running.QUICK)
-            running.Benchmark(job, rows, asked, timed).run()
-        else:
-            files.write_text(folder / "speed.csv", ",".join(benching.COLUMNS) + "\n")
-    _draw(Run(folder))
-    manifest.write(folder)
+    with files.alone(folder):
+        cases = [_fix_weights(case, by_hand.get(case.name), folder) for case in cases]
+        _describe(
+            folder,
+            team,
+            resume=resume,
+            kind="compare",
+            cases=[case.plain() for case in cases],
+            datasets={
+                d.name: {"sha256": d.sha256, "description": d.description}
+                for d in known.values()
+            },
+            data=None
+            if data is None
+            else environment.without_home(Path(data).resolve()),
+            seed=seed,
+            seeds=list(range(seed, seed + seeds)),
+        )
+        job = Job(folder, team, cases)
+        timed = journal.measured(folder) if resume else []
+        with team:
+            job.record()
+            rows = job.parity_rows()
+            job.write_accuracy({dataset.name: dataset for dataset in known.values()})
+            job.write_samples()
+            if speed:
+                asked = running.Asked(running.QUICK)
+                running.Benchmark(job, rows, asked, timed).run()
+            else:
+                files.write_text(
+                    folder / "speed.csv", ",".join(benching.COLUMNS) + "\n"
+                )
+        _draw(Run(folder))
+        manifest.write(folder)
     return Run(folder)
 
 
@@ -196,14 +201,15 @@ def parity(
         frameworks, dtype, threads=1, timeout=timeout, say=say, settings=settings
     )
     folder = _folder(out, "parity")
-    plain = [case.plain() for case in cases]
-    _describe(folder, team, kind="parity", blocks=blocks, cases=plain)
-    job = Job(folder, team, cases)
-    with team:
-        job.record()
-    job.parity_rows()
-    job.write_samples()
-    manifest.write(folder)
+    with files.alone(folder):
+        plain = [case.plain() for case in cases]
+        _describe(folder, team, kind="parity", blocks=blocks, cases=plain)
+        job = Job(folder, team, cases)
+        with team:
+            job.record()
+        job.parity_rows()
+        job.write_samples()
+        manifest.write(folder)
     return Run(folder)
 
 
@@ -293,34 +299,37 @@ def bench(
         recipe = {key: v for key, v in case.recipe.items() if key != "epochs"}
         cases.append(replace(case, recipe=recipe, tiers=("initial", "steps")))
     folder = _folder(out, "+".join(dict.fromkeys(names)), resume=resume)
-    cases = [_fix_weights(case, None, folder) for case in cases]
-    _describe(
-        folder,
-        team,
-        resume=resume,
-        kind="bench",
-        cases=[case.plain() for case in cases],
-        datasets={
-            d.name: {"sha256": d.sha256, "description": d.description}
-            for d in known.values()
-        },
-        data=None if data is None else environment.without_home(Path(data).resolve()),
-        seed=seed,
-        launches=plan.launches,
-        rounds=plan.rounds,
-        quick=quick,
-        variants=sorted(asked_variants),
-        scaling=list(asked_scaling),
-    )
-    job = Job(folder, team, cases)
-    timed = journal.measured(folder) if resume else []
-    asked = running.Asked(plan, asked_variants, asked_scaling, changes, load)
-    with team:
-        job.record()
-        rows = job.parity_rows()
-        running.Benchmark(job, rows, asked, timed).run()
-    _draw(Run(folder))
-    manifest.write(folder)
+    with files.alone(folder):
+        cases = [_fix_weights(case, None, folder) for case in cases]
+        _describe(
+            folder,
+            team,
+            resume=resume,
+            kind="bench",
+            cases=[case.plain() for case in cases],
+            datasets={
+                d.name: {"sha256": d.sha256, "description": d.description}
+                for d in known.values()
+            },
+            data=None
+            if data is None
+            else environment.without_home(Path(data).resolve()),
+            seed=seed,
+            launches=plan.launches,
+            rounds=plan.rounds,
+            quick=quick,
+            variants=sorted(asked_variants),
+            scaling=list(asked_scaling),
+        )
+        job = Job(folder, team, cases)
+        timed = journal.measured(folder) if resume else []
+        asked = running.Asked(plan, asked_variants, asked_scaling, changes, load)
+        with team:
+            job.record()
+            rows = job.parity_rows()
+            running.Benchmark(job, rows, asked, timed).run()
+        _draw(Run(folder))
+        manifest.write(folder)
     return Run(folder)
 
 

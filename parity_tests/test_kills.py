@@ -71,3 +71,22 @@ def test_kills_at_random_moments_change_no_table(tmp_path):
         finish(start(folder, *(["--resume"] if begun_at_all else [])))
         assert tables(folder) == expected, number
     assert interrupted  # a worker that waits or has finished is not missed
+
+
+@pytest.mark.skipif(not OTHERS, reason="needs a framework beside scratch")
+def test_two_runs_on_one_folder_do_not_mix(tmp_path):
+    """The second is refused while the first is at work, and free to go on once it is dead."""
+    folder = tmp_path / "run"
+    first = start(folder)
+    while not (folder / "environment.json").exists():
+        assert first.poll() is None, first.stderr.read()
+        time.sleep(0.02)
+    second = start(folder, "--resume")
+    _, said = second.communicate(timeout=60)
+    assert second.returncode == 5
+    assert "E503" in said
+    assert str(folder) in said
+    assert "Traceback" not in said
+    first.kill()
+    first.communicate(timeout=60)
+    finish(start(folder, "--resume"))
