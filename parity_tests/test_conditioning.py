@@ -75,35 +75,35 @@ def test_the_condition_of_a_tame_training_is_small(hiring):
         assert moved < 1e-13, text
 
 
-def test_every_weight_is_nudged_by_one_unit_up_and_down(monkeypatch, hiring):
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_every_weight_is_nudged_by_one_unit_up_or_down(dtype, hiring):
     case, _ = hiring
-    seen = []
+    params = inputs.of(case).params
+    nudges = [transcripts._moved(params, dtype, nudge) for nudge in range(20)]
+    for name, array in params.items():
+        start = array.astype(dtype)
+        moved = np.stack([nudge[name] - start for nudge in nudges])
+        assert (moved != 0).all()
+        assert (np.abs(moved) <= 2 * tolerances.U[dtype] * np.abs(start) + 1e-40).all()
+        assert (moved > 0).any(axis=0).all()
+        assert (moved < 0).any(axis=0).all()
 
-    class Watched:
-        def __init__(self, adapter):
-            self.adapter = adapter
 
-        def load(self, params, state):
-            seen.append(params)
-            self.adapter.load(params, state)
+def test_of_several_nudges_the_farthest_counts(monkeypatch, hiring):
+    case, own = hiring
+    own = {text: a for text, a in keys.own(own).items() if not text.startswith("meta")}
+    made = iter([1e-9, 5e-9, 2e-9])
 
-        def __getattr__(self, name):
-            return getattr(self.adapter, name)
+    def steps(adapter, case, given, n):
+        size = next(made)
+        return {"trained/W_1@30 steps": own["trained/W_1@100 steps"] + size}
 
-    for dtype in ("float64", "float32"):
-        seen.clear()
-        adapter = Watched(registry.build("scratch", case, dtype=dtype))
-        transcripts.nudged(adapter, case, dtype, lambda text: None)
-        for name, array in inputs.of(case).params.items():
-            start = array.astype(dtype)
-            for given in seen:
-                moved = given[name].ravel() - start.ravel()
-                filled = start.ravel() != 0
-                assert (moved[::2] > 0).all()
-                assert (moved[1::2] < 0).all()
-                unit = 2 * tolerances.U[dtype] * np.abs(start.ravel())
-                assert (np.abs(moved[filled]) <= unit[filled]).all()
-        assert len(seen) == (2 if dtype == "float64" else 1)
+    monkeypatch.setattr(transcripts, "first_steps", steps)
+    monkeypatch.setitem(transcripts.NUDGES, "float32", 3)
+    own["trained/W_1@30 steps"] = own["trained/W_1@100 steps"]
+    found = transcripts.nudged(None, case, "float32", own, lambda text: None)
+    (moved,) = (array - own["trained/W_1@30 steps"] for array in found.values())
+    np.testing.assert_allclose(moved, 5e-9, rtol=1e-6)
 
 
 def test_a_recurrent_network_that_a_rounding_error_leads_astray_is_no_failure():
