@@ -240,7 +240,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         _experiment(
             "adding",
             "rnn",
-            "two marked numbers to be kept and added: 20 steps learned, 50 not",
+            "two marked numbers kept and added: over 20 steps, and over 50 by an LSTM alone",
             (
                 Part(
                     "adding",
@@ -253,6 +253,7 @@ EXPERIMENTS: dict[str, Experiment] = {
                     },
                 ),
                 Part("adding-50", "50-steps"),
+                Part("adding-50", "50-steps-lstm", network="lstm"),
             ),
             hidden=(32,),
             activation="tanh",
@@ -262,7 +263,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             lr=0.02,
             schedule="cosine(0.01)",
             batch_size=200,
-            epochs=20,
+            epochs=28,
             shuffle=True,
         ),
         _experiment(

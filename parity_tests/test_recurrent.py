@@ -207,9 +207,10 @@ def test_two_marked_numbers_are_to_be_added(name, steps):
 
 
 @pytest.mark.thorough
-def test_elman_remembers_20_steps_and_not_50(tmp_path):
+def test_elman_remembers_20_steps_and_an_lstm_50(tmp_path):
     out, options = tmp_path / "adding", {"dtype": "float32", "speed": False}
     run = compare("adding", frameworks=["scratch"], out=out, **options)
     loss = run.accuracy.set_index("part")["test_loss"]
     assert loss["20-steps"] < 0.02
-    assert loss["50-steps"] > 0.1
+    assert loss["50-steps"] > 0.1  # 0.167 is what the mean of all sums would give
+    assert loss["50-steps-lstm"] < 0.02
