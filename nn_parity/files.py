@@ -57,7 +57,8 @@ def alone(folder: Path) -> Iterator[None]:
     """
     import filelock
 
-    lock = filelock.FileLock(folder / "run.lock", timeout=0)
+    (folder / "logs").mkdir(exist_ok=True)
+    lock = filelock.FileLock(folder / "logs" / "run.lock", timeout=0)
     try:
         lock.acquire()
     except filelock.Timeout:

@@ -24,16 +24,17 @@ INTRODUCTION = """# Published results
 Each folder is one run: its tables as CSV, Markdown, LaTeX and BibTeX (`tables/`), its
 figures, every raw record behind them (`samples.jsonl.gz`), and what it ran on
 (`environment.json`). `nn-parity verify results/published/NAME` makes the tables anew from
-the records and names each cell that differs. `tools/published.py` makes all of it again.
+the records and names each cell that differs. `make published` makes all of it again.
 This page is made of the tables, too.
 """
 AGREEMENT = """## Do they agree?
 
-The worst float64 error of each run, as a share of the tensor's largest value (u = 1.1e-16):
-of a gradient at the initial weights, and of the loss curve and the weights of the whole
-training, over all seeds and frameworks. "Differ" counts test predictions of another class
-than scratch's, of all that were compared. Ill-conditioned rows are trainings that one unit
-in the last place of the initial weights leads as far astray, in scratch itself.
+The worst gated float64 error of each run, as a share of the tensor's largest value
+(u = 1.1e-16): of a gradient at the initial weights, and of the loss curve and the weights of
+the whole training, over all seeds and frameworks. "Differ" counts test predictions of
+another class than scratch's, of all that were compared. Ill-conditioned rows are trainings
+that one unit in the last place of the initial weights leads as far astray, in scratch
+itself.
 """
 ACCURACY = """## How accurate are they?
 
@@ -105,7 +106,7 @@ def _agreement(name: str, run: Run) -> Iterator[dict[str, Any]]:
         return
     parity = run.parity
     gated = parity[parity["passed"].notna()]
-    exact = parity[(parity["dtype"] == "float64") & parity["error_rel"].notna()]
+    exact = gated[(gated["dtype"] == "float64") & gated["error_rel"].notna()]
     first = exact[
         (exact["quantity"] == "grad") & (exact["seed"] == exact["seed"].min())
     ]

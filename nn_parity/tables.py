@@ -415,8 +415,8 @@ def export(run: Run, kind: str, format: str) -> str:
     """Return a whole table as text, ready to be cited: with its id, units and origin.
 
     ``format`` is one of `FORMATS`, or "bibtex" for a BibTeX entry. The id is the beginning
-    of the sha256 of the table as csv. LaTeX, which has the width of a page, gets the
-    columns that one cites; what is the same in all rows stands in its caption.
+    of the sha256 of the table as csv. LaTeX and Markdown get the columns that one cites;
+    what is the same in all rows stands in a line with them.
     """
     check_format(format, (*FORMATS, "bibtex"))
     table = frame(run, kind)
@@ -424,7 +424,7 @@ def export(run: Run, kind: str, format: str) -> str:
     if format == "bibtex":
         return citing.bibtex(run, kind, id_)
     notes = citing.notes(run, kind)
-    if format == "tex":
+    if format in ("md", "tex"):
         table, same = _for_a_page(table, kind)
         notes = [*same, *notes]
     return as_text(
