@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nn_parity import citing, files, registry, results, seeds, tables
+from nn_parity.keys import Key
 from nn_parity.results import Run
 from nn_parity.typeset import as_text
 
@@ -107,17 +108,18 @@ def _agreement(name: str, run: Run) -> Iterator[dict[str, Any]]:
     parity = run.parity
     gated = parity[parity["passed"].notna()]
     exact = gated[(gated["dtype"] == "float64") & gated["error_rel"].notna()]
-    first = exact[
-        (exact["quantity"] == "grad") & (exact["seed"] == exact["seed"].min())
-    ]
-    ends = exact[exact["tensor"].str.endswith("@end")]
+    named = zip(exact["quantity"], exact["tensor"], strict=True)
+    points = [Key.parse(f"{quantity}/{tensor}").point for quantity, tensor in named]
+    exact = exact.assign(point=points)
+    first = exact[(exact["quantity"] == "grad") & (exact["point"] != "B=1")]
+    ends = exact[exact["point"] == "end"]
     compared = parity[
         (parity["quantity"] == "prediction") & (parity["dtype"] == "float64")
     ]
     yield {
         "run": name,
         "gated rows that pass": f"{int((gated['passed'] == True).sum()):,} of {len(gated):,}",  # noqa: E712
-        "gradients": _worst(first[~first["tensor"].str.contains("@B=1")]),
+        "gradients": _worst(first),
         "loss curve": _worst(ends[ends["quantity"] == "curve"]),
         "trained weights": _worst(ends[ends["quantity"] == "trained"]),
         "differ": _differ(compared["reason"]),
