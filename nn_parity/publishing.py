@@ -64,7 +64,9 @@ def _fill(run: Run, folder: Path) -> None:
         if run.has(kind):
             shutil.copyfile(run.path / f"{kind}.csv", folder / f"{kind}.csv")
     if (run.path / "figures").is_dir():
-        shutil.copytree(run.path / "figures", folder / "figures")
+        # a vector graphic serves paper and slides, and a repository stays light
+        no_bitmaps = shutil.ignore_patterns("*.png")
+        shutil.copytree(run.path / "figures", folder / "figures", ignore=no_bitmaps)
     _write_environment(run, folder)
     _write_records(run, folder)
     (folder / TABLES).mkdir()

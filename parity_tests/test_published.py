@@ -30,12 +30,10 @@ def test_it_is_what_its_records_say(folder):
     assert verifying.verify(folder).findings == []
 
 
-PENDING = {
-    "adding",
-    "digits-columns",
-    "reverse",
-    "mnist-relu",
-}  # nobody has run them yet
+PENDING = {  # nobody has run them from five seeds yet
+    "adding", "digits-columns", "learning-neuron", "learning-rate", "mnist-relu", "optimizers",
+    "overfitting", "reverse",
+}  # fmt: skip
 
 
 def test_every_experiment_is_there_from_five_seeds():
