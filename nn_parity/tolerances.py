@@ -133,12 +133,10 @@ WRITTEN = {  # greedy decoding; measured: no token differed, in float32 either
 OPTAX_FLOAT32 = Gate(  # measured: 509 u (mlp, relu-adam)
     1e-4, "N01: optax forms 1 - beta2^t in float32, which keeps 14 of 24 bits at t = 1"
 )
-OPTAX_MOMENTS = (
-    Gate(  # measured: 4.3e-4 (adding), 8.3e-4 (reverse); 1.0e-6 and 1.3e-5 when
-        # the same code of optax is given 1 - beta2^t with all its bits
-        2e-3,
-        "N01, and an experiment's gradients after an update that is off by up to 6e-5",
-    )
+# measured: 4.3e-4 (adding), 8.3e-4 (reverse); 1.0e-6 and 1.3e-5 when the same code of optax
+# is given 1 - beta2^t with all its bits
+OPTAX_MOMENTS = Gate(
+    2e-3, "N01, and an experiment's gradients after an update that is off by up to 6e-5"
 )
 KERAS_SCALE = Gate(  # measured: 1.7e-8 (transformer, heads-of-three)
     1e-7,
@@ -149,7 +147,7 @@ TIES = Gate(  # measured: 0.25 (four ties); float64 and the whole batch stay gat
 )
 _MOVED_BY_OPTIMIZER = ("state", "curve", "trained")
 # A training that a single rounding error leads astray cannot be gated more closely. Scratch
-# trains once more from weights one unit in the last place away; a difference above the
+# trains again from weights one unit in the last place away; a difference above the
 # gate, but below so many times what that nudge makes, is reported as ill-conditioned. The
 # nudge rounds once, a training in every step of some hundred.
 CONDITION = 100.0

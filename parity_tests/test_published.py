@@ -30,7 +30,9 @@ def test_it_is_what_its_records_say(folder):
     assert verifying.verify(folder).findings == []
 
 
-PENDING = {  # nobody has run them from five seeds yet
+# Not run from five seeds yet, or run and not fit to be published: learning-neuron has rows
+# that fail; adding, digits-columns and reverse had some before the last changes.
+PENDING = {
     "adding", "digits-columns", "learning-neuron", "learning-rate", "mnist-relu", "optimizers",
     "overfitting", "reverse",
 }  # fmt: skip
