@@ -75,10 +75,10 @@ def of_cell(
         rows = compare(cell, _short(ours, cell.case), keys.truth(ours))
     else:
         rows = compare(cell, ours, scratch)
-    return [_conditioned(row, scratch, cell.dtype) for row in rows]
+    return [_conditioned(row, scratch, cell) for row in rows]
 
 
-def _conditioned(row: Row, scratch: Transcript, dtype: str) -> Row:
+def _conditioned(row: Row, scratch: Transcript, cell: Cell) -> Row:
     """Return a failed row as a report if rounding alone leads its training astray."""
     key = Key.parse(f"{row['quantity']}/{row['tensor']}")
     nudged = scratch.get(f"nudged/{key.text}")
@@ -87,12 +87,13 @@ def _conditioned(row: Row, scratch: Transcript, dtype: str) -> Row:
     own = scratch[key.text]
     if nudged.shape != own.shape or not np.isfinite(nudged).all():
         return row
-    moved = float(relative_error(key, nudged, own).max())
+    scale = _scale(cell.case, key, scratch)
+    moved = float(relative_error(key, nudged, own, scale).max())
     if row["error_rel"] > tolerances.CONDITION * moved:
         return row
     reason = (
         f"ill-conditioned: one unit in the last place of the initial weights moves scratch "
-        f"itself by {moved:.1e} ({moved / tolerances.U[dtype]:.0e} u)"
+        f"itself by {moved:.1e} ({moved / tolerances.U[cell.dtype]:.0e} u)"
     )
     reason = f"{reason}; {row['reason']}"
     return row | {"passed": "", "status": "reported", "reason": reason}
@@ -201,9 +202,7 @@ def _tensor(
     gate: Gate,
 ) -> Row:
     quantity, named = key.quantity, key.named
-    zeros = registry.spec(cell.case.network).zeros(cell.case.recipe)
-    structural = key.parameter in zeros
-    scale = _largest(reference, key) if structural else None
+    scale = _scale(cell.case, key, reference)
     error = relative_error(key, got, want, scale)
     worst = float(error.max())
     max_ref = float(np.abs(want).max())
@@ -219,10 +218,13 @@ def _tensor(
         fields["moved"] = float(np.abs(want - start).max())
     if gate.value is None:
         return cell.row(quantity, named, status="reported", **fields)
+    structural = _structural(cell.case, key)
     may_be_zero = structural or key.point == "B=1"
-    vacuous = "" if may_be_zero else _vacuous(cell.case, quantity, fields, gate.value)
+    vacuous = "" if may_be_zero else _vacuous(cell.case, key, fields, gate.value, scale)
     if structural and scale is not None:
         fields["why"] = f"zero by the equations: |error| <= gate * {scale:.2g}"
+    elif scale is not None and scale > max_ref:
+        fields["why"] += f"; |error| <= gate * {scale:.2g}, 1e-6 of the largest weight"
     own_recipe = bool(cell.case.experiment)  # a user may ask for what compares nothing
     if vacuous and own_recipe and worst <= gate.value:
         return cell.row(quantity, named, status="reported", reason=vacuous, **fields)
@@ -239,18 +241,30 @@ def _tensor(
     return cell.row(quantity, named, passed=passed, status=status, **fields)
 
 
-def _largest(reference: Transcript, key: Key) -> float | None:
-    """Return the largest value of all gradients (or moments) at the same point.
+def _structural(case: Case, key: Key) -> bool:
+    """Whether the equations make this tensor's gradient zero."""
+    return key.parameter in registry.spec(case.network).zeros(case.recipe)
 
-    None for quantities that are not zero where the gradient is.
+
+def _scale(case: Case, key: Key, reference: Transcript) -> float | None:
+    """Return what a tensor that may be nearly zero is measured with; None: with itself.
+
+    A gradient (or moment) that is zero by the equations is measured with the largest of
+    all gradients at the same point; a trained weight with a millionth of the largest
+    one at least, as a bias that ends near zero is the difference of terms of that size.
     """
-    if key.quantity not in ("grad", "state") or key.loaded:
+    small = _structural(case, key) and key.quantity in ("grad", "state")
+    if key.loaded or not (small or key.quantity == "trained"):
         return None
-    return max(
+    largest = max(
         float(np.abs(array).max())
         for tensor, array in select(reference, key.quantity, key.point).items()
         if tensor.startswith(key.kind)
     )
+    if small:
+        return largest
+    own = float(np.abs(reference[key.text]).max())
+    return max(own, tolerances.SMALLEST_TRAINED * largest)
 
 
 def _smallest(dtype: np.dtype) -> float:
@@ -285,15 +299,17 @@ def relative_error(
     return difference / scale
 
 
-def _vacuous(case: Case, quantity: str, fields: Row, gate: float) -> str:
+def _vacuous(
+    case: Case, key: Key, fields: Row, gate: float, scale: float | None
+) -> str:
     """Why a comparison would pass whatever the framework does, or "" if it would not."""
     max_ref, moved = fields["max_ref"], fields.get("moved")
     units = {layer["name"] for layer in case.recipe.get("layers", ())}
     units.update(case.recipe.get("activations", ()))
     threshold = not units.isdisjoint(("step", "sign"))  # their slope is exactly zero
-    if quantity == "grad" and max_ref == 0 and not threshold:
+    if key.quantity == "grad" and max_ref == 0 and not threshold:
         return "vacuous: the reference gradient is zero everywhere"
-    if moved is not None and moved <= 100 * gate * max_ref:
+    if moved is not None and moved <= 100 * gate * (scale or max_ref):
         return f"vacuous: training moved this tensor by only {moved:.2g}"
     return ""
 

@@ -135,6 +135,25 @@ def test_a_training_that_moved_nothing_compares_nothing():
     assert "vacuous" in row["reason"]
 
 
+@pytest.mark.parametrize(("error", "fails"), [(0.5, False), (2.0, True)])
+def test_a_bias_that_ends_near_zero_is_measured_with_the_largest_weight(error, fails):
+    """learning-neuron: W = 1 and b = 1e-7, which is what is left of terms of size 1."""
+    trained = {
+        "state/loaded/b_1": np.zeros(5),
+        "trained/W_1@100 steps": np.eye(5),
+        "trained/b_1@100 steps": np.full(5, 1e-7),
+    }
+    gate = tolerances.gate("trained", "b_1", "100 steps", CASE, ("torch", "float64"))
+    off = np.full(5, 1e-7 + error * gate.value * tolerances.SMALLEST_TRAINED)
+    ours = trained | {"trained/b_1@100 steps": off}
+    found = agreement.compare(Cell(CASE, "torch", "float64"), ours, trained)
+    assert ["b_1@100 steps"] * fails == [
+        row["tensor"] for row in agreement.failures(found)
+    ]
+    (row,) = (row for row in found if row["tensor"] == "b_1@100 steps")
+    assert "1e-6 of the largest weight" in row["why"]
+
+
 def test_another_decision_fails_unless_the_margin_is_below_the_gate():
     def turn(t):
         t["prediction/test@end"][4] = t["prediction/test@end"][4][::-1]
