@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from nn_parity.experiments import DEFAULT
 from nn_parity.jobs import Job, Say, Team, silent
 from nn_parity.protocol import VARIANT, Case
 from nn_parity.results import Run
+
+if TYPE_CHECKING:
+    from nn_parity.datasets import Dataset
 
 RUNS = Path("results/runs")
 
@@ -93,30 +96,22 @@ def compare(
         Unknown names or settings, unusable data, weights or output folder: before
         anything is trained.
     """
-    from nn_parity import benching, datasets
+    from nn_parity import benching
     from nn_parity.benching import journal, running
 
-    names = [experiments] if isinstance(experiments, str) else list(experiments)
-    if not names:
-        raise Refusal("E003", "no experiment named", "compare", "see nn-parity list")
+    names = _named(experiments, "compare")
     changes = dict(settings or {})
     if epochs is not None:
         changes["epochs"] = epochs
     team = Team.assemble(frameworks, dtype, threads=threads, timeout=timeout, say=say)
     _check_seeds(seed, seeds, weights)
 
-    known: dict[str, datasets.Dataset] = {}
-
-    def load(name: str) -> datasets.Dataset:
-        if name not in known:
-            known[name] = datasets.load(name, data=data)
-        return known[name]
-
+    sources = _Sources(data)
     cases: list[Case] = []
     by_hand: dict[str, Mapping[str, Any] | None] = {}
-    for name in dict.fromkeys(names):
+    for name in names:
         for case, part in recipes.cases(
-            name, changes=changes, seed=seed, data=data, load=load
+            name, changes=changes, seed=seed, data=data, load=sources.load
         ):
             if weights is not None and part.by_hand is None:
                 case = recipes.with_weights(case, str(Path(weights).resolve()))
@@ -127,7 +122,7 @@ def compare(
     for further in range(seed + 1, seed + seeds):
         cases += [recipes.again(case, further) for case in drawn]
 
-    folder = _folder(out, "+".join(dict.fromkeys(names)), resume=resume)
+    folder = _folder(out, "+".join(names), resume=resume)
     with files.alone(folder):
         cases = [_fix_weights(case, by_hand.get(case.name), folder) for case in cases]
         _describe(
@@ -136,13 +131,7 @@ def compare(
             resume=resume,
             kind="compare",
             cases=[case.plain() for case in cases],
-            datasets={
-                d.name: {"sha256": d.sha256, "description": d.description}
-                for d in known.values()
-            },
-            data=None
-            if data is None
-            else environment.without_home(Path(data).resolve()),
+            **sources.described(),
             seed=seed,
             seeds=list(range(seed, seed + seeds)),
         )
@@ -151,7 +140,7 @@ def compare(
         with team:
             job.record()
             rows = job.parity_rows()
-            job.write_accuracy({dataset.name: dataset for dataset in known.values()})
+            job.write_accuracy({d.name: d for d in sources.loaded.values()})
             job.write_samples()
             if speed:
                 asked = running.Asked(running.QUICK)
@@ -268,13 +257,10 @@ def bench(
     Refusal
         As in `compare`; E050 to E052 for what only this function takes.
     """
-    from nn_parity import datasets
     from nn_parity.benching import entries, journal, running
     from nn_parity.benching.scaling import dimensions
 
-    names = [experiments] if isinstance(experiments, str) else list(experiments)
-    if not names:
-        raise Refusal("E003", "no experiment named", "bench", "see nn-parity list")
+    names = _named(experiments, "bench")
     changes = dict(settings or {})
     plan = running.plan(launches, rounds, quick=quick)
     asked_variants = entries.chosen_variants(variants)
@@ -285,20 +271,17 @@ def bench(
         )
     team = Team.assemble(frameworks, dtype, threads=threads, timeout=timeout, say=say)
     _check_seeds(seed, 1, None)
-    known: dict[str, datasets.Dataset] = {}
-
-    def load(name: str) -> datasets.Dataset:
-        if name not in known:
-            known[name] = datasets.load(name, data=data)
-        return known[name]
-
+    sources = _Sources(data)
     cases = []
-    for name in dict.fromkeys(names):
-        found = recipes.cases(name, changes=changes, seed=seed, data=data, load=load)
-        case, _ = recipes.chosen_part(found)
+    for name in names:
+        case, _ = recipes.chosen_part(
+            recipes.cases(
+                name, changes=changes, seed=seed, data=data, load=sources.load
+            )
+        )
         recipe = {key: v for key, v in case.recipe.items() if key != "epochs"}
         cases.append(replace(case, recipe=recipe, tiers=("initial", "steps")))
-    folder = _folder(out, "+".join(dict.fromkeys(names)), resume=resume)
+    folder = _folder(out, "+".join(names), resume=resume)
     with files.alone(folder):
         cases = [_fix_weights(case, None, folder) for case in cases]
         _describe(
@@ -307,13 +290,7 @@ def bench(
             resume=resume,
             kind="bench",
             cases=[case.plain() for case in cases],
-            datasets={
-                d.name: {"sha256": d.sha256, "description": d.description}
-                for d in known.values()
-            },
-            data=None
-            if data is None
-            else environment.without_home(Path(data).resolve()),
+            **sources.described(),
             seed=seed,
             launches=plan.launches,
             rounds=plan.rounds,
@@ -323,7 +300,9 @@ def bench(
         )
         job = Job(folder, team, cases)
         timed = journal.measured(folder) if resume else []
-        asked = running.Asked(plan, asked_variants, asked_scaling, changes, load)
+        asked = running.Asked(
+            plan, asked_variants, asked_scaling, changes, sources.load
+        )
         with team:
             job.record()
             rows = job.parity_rows()
@@ -331,6 +310,40 @@ def bench(
         _draw(Run(folder))
         manifest.write(folder)
     return Run(folder)
+
+
+class _Sources:
+    """The data sets of a run, each loaded once; the user's folder instead if there is one."""
+
+    def __init__(self, data: str | Path | None) -> None:
+        self.data = data
+        self.loaded: dict[str, Dataset] = {}
+
+    def load(self, name: str) -> Dataset:
+        from nn_parity import datasets
+
+        if name not in self.loaded:
+            self.loaded[name] = datasets.load(name, data=self.data)
+        return self.loaded[name]
+
+    def described(self) -> dict[str, Any]:
+        """Say what environment.json holds of them."""
+        folder = None if self.data is None else Path(self.data).resolve()
+        return {
+            "datasets": {
+                d.name: {"sha256": d.sha256, "description": d.description}
+                for d in self.loaded.values()
+            },
+            "data": None if folder is None else environment.without_home(folder),
+        }
+
+
+def _named(experiments: str | Sequence[str], command: str) -> list[str]:
+    """Return the experiments that are asked for, each once; Refusal E003 if there are none."""
+    names = [experiments] if isinstance(experiments, str) else list(experiments)
+    if not names:
+        raise Refusal("E003", "no experiment named", command, "see nn-parity list")
+    return list(dict.fromkeys(names))
 
 
 def _sparing(case: Case) -> Case:
