@@ -43,11 +43,11 @@ compare: setup
 	.venv/bin/python -m nn_parity compare $(ARGS)
 
 test: setup
-	.venv/bin/python -m pytest -n 2 $(ARGS)
+	.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # The tests that take minutes each
 test-long: setup
-	.venv/bin/python -m pytest -n 2 -m thorough $(ARGS)
+	.venv/bin/python -m pytest -n 2 --dist loadfile -m thorough $(ARGS)
 
 lint: .venv/ready-dev
 	.venv/bin/ruff check .

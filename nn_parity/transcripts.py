@@ -24,9 +24,11 @@ Say = Callable[[str], None]
 
 GATED_STEPS = {"float64": 100, "float32": 30}
 CHUNK = 1000  # examples evaluated at once
-# In float32 two numbers below a max pool come within rounding of each other every few
-# steps: what one nudge leaves in order, the next one swaps.
-NUDGES = {"float64": 1, "float32": 8}
+# One nudge may by chance hardly point where the training is unstable: those of
+# digits-columns, seed 4, move W_x by 1.6e-12, 1.9e-10, 2.0e-10 and 2.4e-10. In
+# float32 two numbers below a max pool come within rounding of each other every few steps:
+# what one nudge leaves in order, the next one swaps.
+NUDGES = {"float64": 3, "float32": 8}
 
 
 def record(case: Case, framework: str, dtype: str, say: Say) -> Transcript:

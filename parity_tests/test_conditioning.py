@@ -106,6 +106,7 @@ def test_of_several_nudges_the_farthest_counts(monkeypatch, hiring):
     np.testing.assert_allclose(moved, 5e-9, rtol=1e-6)
 
 
+@pytest.mark.thorough
 def test_a_recurrent_network_that_a_rounding_error_leads_astray_is_no_failure():
     """`adding` over 50 steps: torch's rounding stands in for another way to add."""
     cases = recipes.cases("adding", changes={}, seed=4)
