@@ -207,8 +207,8 @@ MUTANTS = (
     ),
     (
         "seq2seq.py",
-        "zero_output_for_mask=True",
-        "zero_output_for_mask=False",
+        "read = blank(read, mask) ",
+        "read = read * 1          ",
         "in the padding the last state is shown again",
     ),
     (
