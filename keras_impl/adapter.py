@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_impl.engine import Engine, Player
+from keras_impl.engine import FIT, Engine, Player
 from keras_impl.losses import same_shape
 from keras_impl.optimizers import LearningRates, build
 from keras_impl.regularizers import penalized
@@ -84,7 +84,7 @@ class Adapter:
     def export(self):
         """Fresh canonical copies: parameters, state."""
         for variable in self.state:
-            if not self.map.names(variable) and np.any(variable.numpy()):
+            if not self.map.names(variable) and np.any(ops.convert_to_numpy(variable)):
                 raise ValueError(f"{variable.path} must stay zero and has moved")
         return self.map.read(self.parameters), self.map.read(self.state)
 
@@ -163,8 +163,8 @@ class Adapter:
 
     @property
     def compilations(self):
-        """How often TensorFlow has traced and compiled something of this model."""
-        return self.engine.traces + self.model.traces
+        """How often the backend has traced and compiled something of this model."""
+        return self.engine.traces
 
     def step(self, batch, *, lr):
         """One training step of every player in turn; returns the losses."""
@@ -174,7 +174,7 @@ class Adapter:
         """``"t"``, and ``"m/<name>"``, ``"v/<name>"``, ``"u/<name>"`` where there are any."""
         state = {}
         for player in self.players:
-            clock = player.optimizer.iterations.numpy()
+            clock = ops.convert_to_numpy(player.optimizer.iterations)
             state[self._clock(player)] = np.array(clock, "int64")
             for slot, values in player.optimizer.slots():
                 arrays = self.map.read(player.variables, values)
@@ -231,7 +231,8 @@ class Adapter:
             Arrays whose row i goes with ``order[i]``.
         lr : float or one value per step
         variant : {"idiomatic", "lean", "jit"}
-            ``model.fit``; the whole epoch as one compiled graph; ``fit`` with XLA.
+            ``model.fit``; the whole epoch as one compiled graph (on PyTorch, which has
+            none, a plain loop); ``fit`` with XLA, on TensorFlow.
 
         Returns
         -------
@@ -246,12 +247,12 @@ class Adapter:
         if np.shape(lr) not in ((), (steps,)):
             raise ValueError(f"lr has shape {np.shape(lr)}, expected () or {(steps,)}")
         lr = np.array(np.broadcast_to(lr, steps), self.dtype)
-        if variant in ("idiomatic", "jit"):
-            losses = self._fit(data, order, noise, lr, jit=variant == "jit")
-        elif variant == "lean":
+        if variant == "lean":
             losses = self.engine.epoch(data, order, noise, ops.convert_to_tensor(lr))
+        elif variant in FIT:
+            losses = self._fit(data, order, noise, lr, jit=FIT[variant])
         else:
-            raise ValueError(f"variant {variant!r} is none of idiomatic, lean, jit")
+            raise ValueError(f"variant {variant!r} is none of lean, {', '.join(FIT)}")
         return {name: np.array(values) for name, values in losses.items()}
 
     def _fit(self, data, order, noise, lr, *, jit):
@@ -269,7 +270,7 @@ class Adapter:
             epochs=1,
             shuffle=False,
             verbose=0,
-            callbacks=[LearningRates([one.optimizer for one in self.players], lr)],
+            callbacks=[LearningRates(lr)],
         )
         return history.history
 

@@ -27,13 +27,13 @@ class Network(keras.Model):
         super().__init__(inputs, outputs, name=name)
         self.batch_loss = partial(loss, recipe=recipe) if loss else None
         self.neutral = neutral or {}
-        self.traces = 0  # of fit: TensorFlow runs the Python of a step only to trace it
+        self.traces = 0  # of fit, where its steps are compiled
 
     def compile_for(self, players):
         """Compile for the one player there is: its loss is the model's own."""
-        (player,) = players
+        self.players = (player,) = players
         self.batch_loss = player.loss
-        self.compile(optimizer=player.optimizer, jit_compile=False)
+        self.compile(optimizer=player.optimizer, jit_compile=engine.FIT["idiomatic"])
 
     def split(self, batch):
         """Take a batch apart: x, what the model reads; y, labels and all the rest.
@@ -70,9 +70,18 @@ class Game(Network):
 
     def compile_for(self, players):
         self.players = players
-        self.compile(optimizer=None, jit_compile=False)
+        self.compile(optimizer=None, jit_compile=engine.FIT["idiomatic"])
+        self.optimizer = Optimizers(players)
 
-    def train_step(self, data):
-        self.traces += 1
-        x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return engine.play(self, self.players, {**x, **(y or {})})
+    def train_step(self, *given):
+        """On TensorFlow and PyTorch a batch is given; on JAX a state, then a batch."""
+        return engine.train_step(self, *given)
+
+
+class Optimizers:
+    """Those of all players, as the one of which fit on JAX wants the variables."""
+
+    built = True
+
+    def __init__(self, players):
+        self.variables = [v for player in players for v in player.optimizer.variables]

@@ -92,25 +92,25 @@ MUTANTS = (
         "the order r z n where Keras has z r n",
     ),
     (
-        "engine.py",
+        "engine_tensorflow.py",
         "outputs = model(x, training=True)",
         "outputs = model(x, training=False)",
         "trains in evaluation mode",
     ),
     (
-        "engine.py",
+        "engine_tensorflow.py",
         "        variable.assign(value)",
         "        variable.assign(variable)",
         "looking at a gradient moves the state",
     ),
     (
-        "engine.py",
+        "engine_tensorflow.py",
         "        if full < steps:",
         "        if full == 0:",
         "the smaller last batch is dropped",
     ),
     (
-        "engine.py",
+        "engine_tensorflow.py",
         "batch[name] = tf.gather(values, positions)",
         "batch[name] = tf.gather(values, rows)",
         "noise follows the data instead of the place in the epoch",
@@ -207,8 +207,8 @@ MUTANTS = (
     ),
     (
         "seq2seq.py",
-        "zero_output_for_mask=True",
-        "zero_output_for_mask=False",
+        "read = blank(read, mask) ",
+        "read = read * 1          ",
         "in the padding the last state is shown again",
     ),
     (
@@ -296,3 +296,71 @@ MUTANTS = (
         "a tied weight forgets what the decoder says",
     ),
 )
+
+# Of the engines that `nn-parity mutants` does not run: framework -> its mutants
+BACKENDS = {
+    "keras-jax": (
+        (
+            "engine_jax.py",
+            "model(x, training=True)",
+            "model(x, training=False)",
+            "trains in evaluation mode",
+        ),
+        (
+            "engine_jax.py",
+            "_assign(model.non_trainable_weights, moved)",
+            "",
+            "the running statistics never move",
+        ),
+        (
+            "engine_jax.py",
+            "        if full < steps:",
+            "        if full == 0:",
+            "the smaller last batch is dropped",
+        ),
+        (
+            "engine_jax.py",
+            "{name: cut(array) for name, array in noise.items()}",
+            "{name: cut(array[order]) for name, array in noise.items()}",
+            "noise follows the data instead of the place in the epoch",
+        ),
+        (
+            "engine.py",
+            'dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"',
+            "",
+            "Keras' own types: float64 is computed in float32",
+        ),
+    ),
+    "keras-torch": (
+        (
+            "engine_torch.py",
+            "outputs = model(x, training=True)",
+            "outputs = model(x, training=False)",
+            "trains in evaluation mode",
+        ),
+        (
+            "engine_torch.py",
+            "saved = [variable.value.clone() for",
+            "saved = [variable.value for",
+            "looking at a gradient moves the state: what was saved is the tensor itself",
+        ),
+        (
+            "engine_torch.py",
+            "for step, rate in enumerate(lr):",
+            "for step, rate in enumerate(lr[: len(order) // self.batch_size]):",
+            "the smaller last batch is dropped",
+        ),
+        (
+            "engine_torch.py",
+            "{name: values[here] for name, values in noise.items()}",
+            "{name: values[order[here]] for name, values in noise.items()}",
+            "noise follows the data instead of the place in the epoch",
+        ),
+        (
+            "engine.py",
+            'dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"',
+            "",
+            "Keras' own types: float64 is computed in float32",
+        ),
+    ),
+}

@@ -66,6 +66,8 @@ class Optimizer(keras.optimizers.Optimizer):
             return
         # Whole matrices before Keras clips them: of an embedding's gradient it would
         # take the norm row by row, a repeated row several times.
+        if trainable_variables is None:  # fit on JAX passes none: those of build
+            trainable_variables = self._trainable_variables
         pairs = zip(grads, trainable_variables, strict=True)
         grads = [ops.zeros_like(v) if g is None else dense(g) for g, v in pairs]
         super().apply(grads, trainable_variables)
@@ -210,14 +212,16 @@ class TorchAdamW(TorchAdam):
 class LearningRates(keras.callbacks.Callback):
     """Gives every training step its own learning rate; assigns it where it changes."""
 
-    def __init__(self, optimizers, values):
+    def __init__(self, values):
         super().__init__()
-        self.optimizers, self.values = optimizers, values
+        self.values = values
 
     def on_train_batch_begin(self, batch, logs=None):
         if batch == 0 or self.values[batch] != self.values[batch - 1]:
-            for optimizer in self.optimizers:
-                optimizer.learning_rate = float(self.values[batch])
+            # On JAX, fit has carried the variables' values away; asking the callback for
+            # its model makes Keras put them back.
+            for player in self.model.players:
+                player.optimizer.learning_rate = float(self.values[batch])
 
 
 OPTIMIZERS = {

@@ -30,6 +30,7 @@ from keras import layers, ops
 
 from keras_impl import losses
 from keras_impl.model import Network
+from keras_impl.padding import blank
 from keras_impl.weights import GIVEN, Weight
 
 INPUTS = ()  # token ids have no derivative
@@ -63,7 +64,7 @@ def lstm(sizes, name):
         stateful=False,
         unroll=True,
         use_cudnn=False,
-        zero_output_for_mask=True,
+        zero_output_for_mask=False,  # see blank: an unrolled loop on JAX ignores True
         name=name,
     )
 
@@ -86,6 +87,7 @@ def build_model(sizes, recipe):
     inputs = {"x": x, "y_in": y_in}
     if padded:
         inputs["mask"] = mask
+        read = blank(read, mask)                                           # (B, S, H)
     outputs = {}
     outputs["h_e"] = read                                                  # (B, S, H)
     outputs["c_e"] = c                                                     # (B, H)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from keras import ops
 
 # No layer draws initial weights: they are given, to Adapter.load.
 GIVEN = {"kernel_initializer": "zeros", "bias_initializer": "zeros"}
@@ -93,7 +94,7 @@ class WeightMap:
         for variable, value in zip(variables, values or variables, strict=True):
             entry = self._entries[variable.path]
             if entry.canonical:
-                parts = entry.from_native(value.numpy())
+                parts = entry.from_native(ops.convert_to_numpy(value))
                 for name, part in zip(entry.canonical, parts, strict=True):
                     arrays[name] = np.array(part, order="C")
         return arrays

@@ -77,6 +77,7 @@ def atlas(
     import pandas as pd
 
     rows = catalogue.rows(topic)
+    registry.canonical(frameworks, registry.FRAMEWORKS)  # no row runs on other backends
     team = Team.assemble(frameworks, "float64", threads=1, timeout=timeout, say=say)
     answers = _ask(team, [row.id for row in rows])
     table = [_compared(row, team, answers) for row in rows]
@@ -87,7 +88,7 @@ def exit_code(frame: pd.DataFrame, frameworks: str | None) -> int:
     """1 if a row went wrong, 3 if a framework asked for by name is absent, else 0."""
     if frame["status"].isin(BAD).any():
         return errors.PARITY_FAILED
-    named = registry.canonical(frameworks) if frameworks else ()
+    named = registry.canonical(frameworks, registry.FRAMEWORKS) if frameworks else ()
     return errors.ENVIRONMENT if any(map(registry.missing, named)) else errors.OK
 
 

@@ -30,14 +30,13 @@ Start with `nn-parity compare`: it trains 784-16-16-10 on handwritten digits in 
 and shows where they agree, how fast they are and how accurate.""",
 )
 
-Frameworks = Annotated[
-    str | None,
-    typer.Option(
-        help="Some of scratch,torch,keras,jax (numpy, pytorch, tf mean the same). "
-        "scratch is the reference and always runs.",
-        metavar="A,B",
-    ),
-]
+_SOME = (
+    "Some of scratch,torch,keras,jax (numpy, pytorch, tf mean the same). "
+    "scratch is the reference and always runs."
+)
+_MORE = " keras-jax and keras-torch, Keras on these backends, run only if named."
+Frameworks = Annotated[str | None, typer.Option(help=_SOME + _MORE, metavar="A,B")]
+Four = Annotated[str | None, typer.Option(help=_SOME, metavar="A,B")]
 Dtype = Annotated[str, typer.Option(help="float64, float32 or both.")]
 Out = Annotated[
     Path | None,
@@ -249,7 +248,7 @@ def atlas(
         str | None,
         typer.Argument(help="A topic such as optimizers, or a row such as O04."),
     ] = None,
-    frameworks: Frameworks = None,
+    frameworks: Four = None,
     format: Annotated[str, typer.Option(help="text, md, tex, csv or html.")] = "text",
     out: OutFile = "-",
     force: Force = False,
@@ -282,7 +281,7 @@ def atlas(
 @app.command()
 def show(
     network: Annotated[str, typer.Argument(help="A network of `nn-parity list`.")],
-    frameworks: Frameworks = None,
+    frameworks: Four = None,
     html: Annotated[
         Path | None, typer.Option(help="Write a page instead, to read in a browser.")
     ] = None,
@@ -291,7 +290,7 @@ def show(
     from nn_parity import files, registry
     from nn_parity import show as sources
 
-    chosen = registry.canonical(frameworks)
+    chosen = registry.canonical(frameworks, registry.FRAMEWORKS)
     if html is None:
         _console().print(sources.terminal(network, chosen))
         return
@@ -542,7 +541,7 @@ def plot(
 
 @app.command()
 def mutants(
-    frameworks: Frameworks = None,
+    frameworks: Four = None,
     network: Annotated[
         str | None, typer.Option(help="Only bugs in files of this name, such as lstm.")
     ] = None,
@@ -557,7 +556,8 @@ def mutants(
     from nn_parity import mutants as bugs
 
     bugs.require_source()
-    present, absent = crew.available(registry.canonical(frameworks))
+    wanted = registry.canonical(frameworks, registry.FRAMEWORKS)
+    present, absent = crew.available(wanted)
     for reason in absent.values():
         typer.echo(reason, err=True)
     chosen = bugs.listed(present)

@@ -87,6 +87,12 @@ _HASTE = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
 _KNOWN_TO_JAX = "0.10."
 
 
+def backend(framework: str) -> dict[str, str]:
+    """Return what chooses Keras' backend, where a framework is Keras on another one."""
+    chosen = registry.BACKENDS.get(framework)
+    return {"KERAS_BACKEND": chosen} if chosen else {}
+
+
 def compiled_once() -> dict[str, str]:
     """Return settings by which JAX keeps compiled code for the next process to find.
 
@@ -144,7 +150,7 @@ class Worker:
         self.log_path = folder / "logs" / f"{name or f'{framework}-{dtype}'}.log"
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         self.environment = environment(threads, folder / "logs" / "keras", cold=timed)
-        self.environment |= settings or {}
+        self.environment |= backend(framework) | dict(settings or {})
         self.peak_rss_mib = 0.0
         self.closed = False
         self._process: subprocess.Popen[str] | None = None

@@ -39,7 +39,7 @@ def describe(**request: Any) -> dict[str, Any]:
         "blas": blas(),
         "source_sha256": source_sha256(),
         "suite_sha256": hashed(ROOT / "nn_parity", ROOT),
-        "versions": {f: registry.versions(f) for f in registry.FRAMEWORKS},
+        "versions": {f: registry.versions(f) for f in registry.ALL},
         **request,
     }
 

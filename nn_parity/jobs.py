@@ -136,7 +136,8 @@ class Job:
 
     def record(self) -> None:
         """Have every worker write its transcripts, as many at once as there are cores."""
-        order = ("keras", "jax", "torch", "scratch")  # the longest start first
+        # the longest start first
+        order = ("keras", "keras-jax", "keras-torch", "jax", "torch", "scratch")
         jobs = [
             (framework, dtype)
             for framework in order

@@ -30,7 +30,7 @@ def everything() -> dict[str, Any]:
             }
             for e in experiments.EXPERIMENTS.values()
         },
-        "frameworks": {name: _framework(name) for name in registry.FRAMEWORKS},
+        "frameworks": {name: _framework(name) for name in registry.ALL},
         "datasets": datasets.status(verify=False),
     }
 
@@ -53,7 +53,8 @@ def terminal() -> list[Table]:
     for name, state in every["frameworks"].items():
         found = ", ".join(f"{n} {v}" for n, v in state["versions"].items())
         status = found if state["installed"] else f"not installed: {state['install']}"
-        frameworks.add_row(name, escape(status))
+        named = " (if named)" if name in registry.BACKENDS else ""
+        frameworks.add_row(name + named, escape(status))
     networks = _table("Networks (nn-parity show, parity)", "network", "tiny cases")
     for name, cases in every["networks"].items():
         networks.add_row(name, ", ".join(cases))

@@ -53,7 +53,7 @@ class Mutant:
     @property
     def path(self) -> Path:
         """File below the root."""
-        return Path(registry.PACKAGES[self.framework]) / self.file
+        return Path(registry.package(self.framework)) / self.file
 
     def apply(self, root: Path) -> bool:
         """Change the copy under ``root``; return whether code changed, not only text.
@@ -103,8 +103,15 @@ def listed(frameworks: Sequence[str]) -> list[Mutant]:
     return [
         Mutant(framework, *fields)
         for framework in frameworks
-        for fields in import_module(f"{registry.PACKAGES[framework]}.mutants").MUTANTS
+        for fields in _of(framework)
     ]
+
+
+def _of(framework: str) -> Sequence[tuple[str, str, str, str]]:
+    module = import_module(f"{registry.package(framework)}.mutants")
+    if framework in registry.BACKENDS:
+        return module.BACKENDS[framework]
+    return module.MUTANTS
 
 
 def run(
@@ -142,7 +149,7 @@ def judge(mutant: Mutant, reference: Path) -> Verdict:
         shutil.copy(ROOT / "pyproject.toml", root)
         changes_code = mutant.apply(root)
         for name, command in _checks(mutant, reference, changes_code):
-            noticed = _run(command, root)
+            noticed = _run(command, root, mutant.framework)
             if noticed is not None:
                 return Verdict(mutant, name, noticed, time.monotonic() - start)
     return Verdict(mutant, "", "", time.monotonic() - start)
@@ -176,6 +183,8 @@ def _checks(
     present, _ = crew.available(registry.FRAMEWORKS)
     pair = mutant.framework if mutant.framework != "scratch" else present[-1]
     probes = ["parity_tests/test_probes.py", "-k", f"{pair} and not float32"]
+    if mutant.framework in registry.BACKENDS:
+        probes += ["-m", "thorough"]
     yield "probes", [*pytest, *probes]
     yield "loading", [*pytest, "parity_tests/test_loading.py", "-k", mutant.framework]
     yield "comments", comments
@@ -192,11 +201,11 @@ def _code(source: str) -> str:
     return ast.dump(tree)
 
 
-def _run(arguments: list[str], root: Path) -> str | None:
+def _run(arguments: list[str], root: Path, framework: str) -> str | None:
     """Return what a failing check said, or None if it passed."""
     env = crew.environment(1, root / ".keras") | {"PYTHONPATH": str(root)}
     # what a bug leaves as it was need not be compiled again
-    env |= crew.compiled_once() | crew.compiled_in_haste()
+    env |= crew.compiled_once() | crew.compiled_in_haste() | crew.backend(framework)
     env = {k: v for k, v in env.items() if not k.startswith("PYTEST")}
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter

@@ -26,9 +26,9 @@ def first_failure(
     run: results.Run, framework: str, dtype: str, chosen: tuple[str, ...]
 ) -> str | None:
     """Return the reason of the first row that fails, or None."""
-    recorded = {case.name for case in run.cases if dtype in case.dtypes}
-    named = (case for what in chosen for case in cases(what))
-    for case in (case for case in named if case.name in recorded):
+    recorded = {(c.network, c.name): c for c in run.cases if dtype in c.dtypes}
+    named = ((case.network, case.name) for what in chosen for case in cases(what))
+    for case in (recorded[key] for key in named if key in recorded):
         ours = transcripts.record(case, framework, dtype, lambda text: None)
         for cell, got, reference in _pairs(run, case, framework, dtype, ours):
             for row in agreement.failures(agreement.compare(cell, got, reference)):

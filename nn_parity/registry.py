@@ -19,6 +19,11 @@ PACKAGES = {
     "jax": "jax_impl",
 }
 FRAMEWORKS = tuple(PACKAGES)
+BACKENDS = {  # Keras on others than its TensorFlow: they take part only if named
+    "keras-jax": "jax",
+    "keras-torch": "torch",
+}
+ALL = (*FRAMEWORKS, *BACKENDS)
 ALIASES = {
     "numpy": "scratch",
     "np": "scratch",
@@ -33,12 +38,16 @@ _NEEDS = {
     "torch": ("torch",),
     "keras": ("keras", "tensorflow"),
     "jax": ("jax", "optax"),
+    "keras-jax": ("keras", "jax"),
+    "keras-torch": ("keras", "torch"),
 }
 _DISTRIBUTIONS = {
     "scratch": ("numpy",),
     "torch": ("torch",),
     "keras": ("keras", "tensorflow-cpu", "tensorflow"),
     "jax": ("jax", "optax"),
+    "keras-jax": ("keras", "jax"),
+    "keras-torch": ("keras", "torch"),
 }
 
 
@@ -59,7 +68,9 @@ def spec(network: str) -> Spec:
     return import_module(f"nn_parity.specs.{network}").SPEC
 
 
-def canonical(names: str | Sequence[str] | None) -> tuple[str, ...]:
+def canonical(
+    names: str | Sequence[str] | None, among: Sequence[str] = ALL
+) -> tuple[str, ...]:
     """Framework names and aliases, "a,b" or a sequence, as short names in table order."""
     if names is None:
         return FRAMEWORKS
@@ -68,12 +79,12 @@ def canonical(names: str | Sequence[str] | None) -> tuple[str, ...]:
     chosen = set()
     for name in names:
         short = ALIASES.get(name.lower(), name.lower())
-        if short not in FRAMEWORKS:
-            known = (*FRAMEWORKS, *ALIASES)
+        if short not in among:
+            known = (*among, *ALIASES)
             raise Refusal(
                 "E002",
                 f"no framework '{name}'",
-                f"frameworks are {', '.join(FRAMEWORKS)}",
+                f"frameworks are {', '.join(among)}",
                 nearest(name.lower(), known) or "see nn-parity list",
             )
         chosen.add(short)
@@ -81,7 +92,7 @@ def canonical(names: str | Sequence[str] | None) -> tuple[str, ...]:
         raise Refusal(
             "E003", "no framework selected", "--frameworks", "name at least one"
         )
-    return tuple(name for name in FRAMEWORKS if name in chosen)
+    return tuple(name for name in ALL if name in chosen)
 
 
 def missing(framework: str) -> tuple[str, ...]:
@@ -109,16 +120,22 @@ def versions(framework: str) -> dict[str, str]:
 
 def install_line(framework: str) -> str:
     """How to install a framework, in the project's folder."""
-    return f'pip install -c constraints.txt ".[{framework}]"'
+    extras = framework.replace("-", ",")  # keras-jax needs both
+    return f'pip install -c constraints.txt ".[{extras}]"'
+
+
+def package(framework: str) -> str:
+    """Return the package that implements a framework."""
+    return PACKAGES["keras" if framework in BACKENDS else framework]
 
 
 def network_module(framework: str, network: str) -> ModuleType:
     """Import one network of one implementation."""
-    return import_module(f"{PACKAGES[framework]}.{network}")
+    return import_module(f"{package(framework)}.{network}")
 
 
 def build(framework: str, case: Case, *, dtype: str) -> Adapter:
     """Import an implementation and build the adapter of a case."""
-    adapter = import_module(f"{PACKAGES[framework]}.adapter").Adapter
+    adapter = import_module(f"{package(framework)}.adapter").Adapter
     module = network_module(framework, case.network)
     return adapter(module, case.sizes, case.recipe, dtype=dtype)

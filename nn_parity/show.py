@@ -191,7 +191,7 @@ def show(network: str, *, frameworks: str | Sequence[str] | None = None) -> Side
     spec = registry.spec(network)
     if not (frameworks is None or isinstance(frameworks, str)):
         frameworks = tuple(frameworks)
-    names = registry.canonical(frameworks)
+    names = registry.canonical(frameworks, registry.FRAMEWORKS)
     sources = tuple(_source(name, network) for name in names)
     return SideBySide(network, sources, spec.differences.strip())
 

@@ -102,7 +102,9 @@ class Trace:
         """Lines that stand under the table; the last one says how far apart it all is."""
         row, bits = self.widest, int(-np.log2(tolerances.U[self.dtype]))
         said = f"{row.error_u:.2g} u ({row.widest}, {row.quantity})"
-        versions = [registry.versions(f) for f in self.frameworks]
+        versions = {
+            n: v for f in self.frameworks for n, v in registry.versions(f).items()
+        }
         return [
             *(f"{name}: {reason}" for name, reason in self.failures.items()),
             f"difference: the largest in the row, to {self.frameworks[0]} or to what the "
@@ -110,7 +112,7 @@ class Trace:
             f"of the tensor, in u = 2^-{bits}; it grows where terms cancel, as in "
             "prediction - y",
             "backward rows carry the number of the equation that they go back through",
-            ", ".join(f"{n} {v}" for found in versions for n, v in found.items()),
+            ", ".join(f"{n} {v}" for n, v in versions.items()),
             f"largest difference over everything: {said if row.error_u else '0 u'}",
         ]
 

@@ -21,6 +21,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 INSTALLED = [f for f in registry.FRAMEWORKS if not registry.missing(f)]
 OTHERS = [f for f in INSTALLED if f != "scratch"]
+BACKENDS = [f for f in registry.BACKENDS if not registry.missing(f)]
 
 
 @pytest.fixture(scope="session")
@@ -55,18 +56,19 @@ def probes(shared_folder):
         with FileLock(f"{path}.lock"):
             if not path.exists():
                 module = [sys.executable, "-m", "parity_tests.probes.record"]
-                python([*module[1:], framework, dtype, str(path)])
+                module += [framework, dtype, str(path)]
+                python(module[1:], framework=framework)
         with np.load(path) as stored:
             return {name: stored[name] for name in stored.files}
 
     return record
 
 
-def python(arguments, *, root=ROOT, folder=None, check=True):
+def python(arguments, *, root=ROOT, folder=None, check=True, framework=""):
     """Run Python as a worker would run, on the packages under ``root``."""
     home = Path(tempfile.gettempdir()) / "nn-parity-tests-keras"
     env = crew.environment(1, home) | {"PYTHONPATH": str(root)}
-    env |= crew.compiled_in_haste()
+    env |= crew.compiled_in_haste() | crew.backend(framework)
     run = subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=folder or root,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nn_parity import registry
-from parity_tests.conftest import INSTALLED, ROOT, mnist_folder, needs_mnist
+from parity_tests.conftest import BACKENDS, INSTALLED, ROOT, mnist_folder, needs_mnist
 
 
 def refused(done, code):
@@ -42,7 +42,7 @@ def test_list_says_what_is_there(cli):
     assert set(every["networks"]) == set(registry.networks())
     assert "digits" in every["experiments"]
     for name, state in every["frameworks"].items():
-        assert state["installed"] == (name in INSTALLED)
+        assert state["installed"] == (name in [*INSTALLED, *BACKENDS])
     text = cli("list").stdout
     assert "784-16-16-10" in text
     assert "fashion-mnist" in text

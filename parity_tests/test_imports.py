@@ -15,7 +15,7 @@ from parity_tests.conftest import INSTALLED, ROOT, python
 ALLOWED = {  # besides the standard library and themselves: an allow-list
     "scratch": {"numpy"},
     "torch_impl": {"numpy", "torch"},
-    "keras_impl": {"numpy", "keras", "tensorflow"},
+    "keras_impl": {"numpy", "keras", "tensorflow", "jax", "torch"},
     "jax_impl": {"numpy", "jax", "optax"},
 }
 BREAKS = {

@@ -138,7 +138,7 @@ def of_case(
                 operations=counted.get(n, 0),
             )
             found.append(entry)
-    order = {f: i for i, f in enumerate(registry.FRAMEWORKS)}
+    order = {f: i for i, f in enumerate(registry.ALL)}
     return sorted(found, key=lambda e: (_KINDS.index(e.kind), order[e.framework]))
 
 

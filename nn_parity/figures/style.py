@@ -37,10 +37,10 @@ LOOKS = {
     "torch": Look(ORANGE, "s", 6.5),
     "keras": Look(BLUE, "^", 3.4),
     "jax": Look(PURPLE, "D", 1.8, (3.0, 1.6)),
+    "keras-jax": Look(GREEN, "v", 1.6, (1.0, 1.2)),
+    "keras-torch": Look(VERMILLION, "P", 1.4, (5.0, 1.5)),
 }
 _SPARE = (
-    Look(GREEN, "v", 1.6, (1.0, 1.2)),
-    Look(VERMILLION, "P", 1.4, (5.0, 1.5)),
     Look(SKY, "X", 1.2, (2.0, 2.0)),
     Look(YELLOW, "*", 1.2),
 )
@@ -77,7 +77,7 @@ SETTINGS: dict[Any, Any] = {
 
 
 def looks(names: Iterable[str]) -> dict[str, Look]:
-    """Return the look of each name: fixed for the four, the spare ones for others."""
+    """Return the look of each name: fixed for frameworks, the spare ones for others."""
     names = list(names)
     unknown = [name for name in names if name not in LOOKS]
     if len(unknown) > len(_SPARE):

@@ -77,9 +77,9 @@ SPEC = Spec(
     differences="""\
 Each nn.LSTM has two biases that only appear as a sum; b_hh is frozen at zero, as in lstm.
 
-Padding: nn.LSTM takes packed sequences and never sees it; Keras' layer has a mask, keeps h
-and c and is told to put zeros out (zero_output_for_mask); JAX keeps them by a where; scratch
-goes on through the padding and then takes h and c from the last real step.
+Padding: nn.LSTM takes packed sequences and never sees it; Keras' layer has a mask and keeps
+h and c, and what it puts out there is blanked; JAX keeps them by a where; scratch goes on
+through the padding and then takes h and c from the last real step.
 
 generate: the decoder's layer is called with one step at a time. JAX's lax.scan is one
 compiled loop; the Python loops of Keras are unrolled by tf.function, those of PyTorch and

@@ -72,8 +72,9 @@ def scratch_network(probe):
 def transcript(probe, framework, dtype, *, unbiased):
     sizes, recipe = PROBES[probe]
     recipe = recipe | {"batch_size": BATCH, "unbiased": unbiased}
-    network = import_module(f"parity_tests.probes.{framework}.{probe}")
-    package = registry.PACKAGES[framework]
+    package = registry.package(framework)
+    folder = package.removesuffix("_impl")
+    network = import_module(f"parity_tests.probes.{folder}.{probe}")
     adapter = import_module(f"{package}.adapter").Adapter(
         network, sizes, recipe, dtype=dtype
     )
