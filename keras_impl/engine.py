@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from importlib import import_module
 
 import keras
-from keras.src.backend.common import dtypes
 
 BACKENDS = ("tensorflow", "jax", "torch")
 if keras.config.backend() not in BACKENDS:
@@ -22,10 +21,13 @@ if keras.config.backend() not in BACKENDS:
         "set KERAS_BACKEND to one of them before Python starts"
     )
 
-# On other backends than TensorFlow, much of what Keras computes from float64 is float32: so
-# says its table of result types, and no setting changes that. Without this line activations
-# of a small network are off by 1e-7.
-dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
+# On JAX and PyTorch, much of what Keras 3.15 computes from float64 is float32: so says its
+# private table of result types, and no setting changes that. Unrepaired, activations of a
+# small network are off by 1e-7. A version without the table has nothing to repair here.
+if keras.config.backend() != "tensorflow":
+    dtypes = import_module("keras.src.backend.common.dtypes")
+    if hasattr(dtypes, "BIT64_TO_BIT32_DTYPE"):
+        dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
 
 _chosen = import_module(f"keras_impl.engine_{keras.config.backend()}")
 Engine, FIT = _chosen.Engine, _chosen.FIT
