@@ -30,14 +30,6 @@ def test_it_is_what_its_records_say(folder):
     assert verifying.verify(folder).findings == []
 
 
-# Not run from five seeds yet, or run and not fit to be published: learning-neuron has rows
-# that fail; adding, digits-columns and reverse had some before the last changes.
-PENDING = {
-    "adding", "digits-columns", "learning-neuron", "learning-rate", "mnist-relu", "optimizers",
-    "overfitting", "reverse",
-}  # fmt: skip
-
-
 def test_every_experiment_is_there_from_five_seeds():
     there = {
         case.experiment
@@ -45,7 +37,7 @@ def test_every_experiment_is_there_from_five_seeds():
         if len(run.environment.get("seeds", ())) >= 5
         for case in run.cases
     }
-    assert there == set(EXPERIMENTS) - PENDING
+    assert there == set(EXPERIMENTS)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
