@@ -110,12 +110,17 @@ def _built_with() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """Return the commit of a source checkout, with "+" if it was changed; else ""."""
+    """Return the commit of a source checkout, with "+" if it was changed; else "".
+
+    Results that were published since are no change.
+    """
     if not (ROOT / ".git").exists():
         return ""
     try:
         head = _git(ROOT, "rev-parse", "--short=12", "HEAD")
-        return head + ("+" if _git(ROOT, "status", "--porcelain", "-uno") else "")
+        sources = ("--", ".", ":!results")
+        changed = _git(ROOT, "status", "--porcelain", "-uno", *sources)
+        return head + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
 

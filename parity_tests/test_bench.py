@@ -671,7 +671,7 @@ def curve(framework, ratios, sizes=(8, 32, 128)):
     [
         ((4, 2, 1.5), "not within 8 and 128: slower at 128"),
         ((0.4, 0.3, 0.2), "not within 8 and 128: faster at each"),
-        ((4, 2, 0.5), "64 (57.6 to 70.4)"),
+        ((4, 2, 0.5), "64 (58 to 70)"),
         ((4, 2, 0.98), "123 (100 or more)"),
     ],
 )

@@ -175,12 +175,12 @@ def _crossing(curve: Sequence[Row]) -> Row:
         crossover(sizes, [row[of] for row in known]) for of in ("ratio_lo", "ratio_hi")
     ]
     low, high = (math.inf if end is None else float(end) for end in ends)
-    shown = f"{low:.3g} to {high:.3g}" if math.isfinite(high) else f"{low:.3g} or more"
+    shown = f"{low:.0f} to {high:.0f}" if math.isfinite(high) else f"{low:.0f} or more"
     return {
         "crossover": at,
         "crossover_lo": low,
         "crossover_hi": high,
-        "crossover_says": f"{at:.3g} ({shown})",
+        "crossover_says": f"{at:.0f} ({shown})",
     }
 
 

@@ -120,7 +120,7 @@ def _draw(ax: "Axes", cells: "pd.DataFrame", limits: tuple[float, float]) -> Non
         if math.isfinite(at):
             ax.plot([at, at], [limits[0], 1.0], color=colour, lw=1.6, ls=(0, (1, 1.5)))
             ax.plot(at, 1.0, style.marker, color=colour, ms=11, mfc="white", mew=2)
-            words += f": faster from {at:.3g}"
+            words += f": faster from {at:.0f}"
         level = (math.log(float(y.iloc[-1])) - bottom) / (top - bottom)
         ends.append((words, min(max(level, 0.0), 1.0), style))
     key(ax, ends, _HEIGHT)
