@@ -2,9 +2,17 @@
 
 What each backend does in its own way stands in its engine; all three have the same names:
 
-- ``Engine``: what the adapter asks of one model;
+- ``Engine``: what the adapter asks of one model. ``epoch(data, order, noise, lr)`` takes data
+  as name -> (N, ...), the rows in the order of their use (N,), noise as name -> (N, ...),
+  aligned with that order, and one lr per step (S,); it returns player -> losses (S,);
+- ``value_and_grad(model, players, batch, inputs)``: losses, player -> scalar; gradients,
+  player -> one array per variable of the player, zeros where its loss does not depend on it;
+  and of the last player's loss by each of the inputs, name -> array;
 - ``play``, ``train_step``: a step of several players, alone and inside ``fit``;
-- ``jacobians``, ``dense``: a function and all its derivatives; a gradient as a whole matrix;
+- ``jacobians(function, variables)``: the tuple of arrays that ``function(*variables)``
+  returns, and for each of them a Jacobian by each variable, with the shape of the result
+  followed by the shape of the variable;
+- ``dense``: a gradient as a whole matrix;
 - ``FIT``: variant of an epoch that ``fit`` runs -> its ``jit_compile``.
 """
 

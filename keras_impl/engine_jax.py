@@ -3,7 +3,8 @@
 JAX differentiates and compiles functions of arrays; a Keras model keeps its numbers in
 variables. Inside a ``StatelessScope`` a variable has the value that the scope maps it to,
 and what is assigned to it lands in the scope. So a function that reads and assigns
-variables becomes a pure one: values in, values out.
+variables becomes a pure one: values in, values out. What the names here take and return
+stands in `engine.py`.
 """
 
 import jax
@@ -24,21 +25,7 @@ def dense(gradient):
 
 
 def jacobians(function, variables):
-    """Results of a function, and each of them differentiated by each variable.
-
-    Parameters
-    ----------
-    function : callable
-        ``function(*variables)`` -> tuple of arrays.
-    variables : sequence of array or variable
-
-    Returns
-    -------
-    results : tuple of array
-    rows : tuple of tuple of array
-        One row per result, one Jacobian per variable: the shape of the result, then
-        the shape of the variable.
-    """
+    """Results of a function, and each of them differentiated by each variable."""
     variables = [keras.ops.convert_to_tensor(variable) for variable in variables]
     everywhere = tuple(range(len(variables)))
     rows = jax.jacrev(function, argnums=everywhere)(*variables)
@@ -46,17 +33,7 @@ def jacobians(function, variables):
 
 
 def value_and_grad(model, players, batch, inputs=()):
-    """A training-mode forward for each player: what it loses, and its gradients.
-
-    Returns
-    -------
-    losses : dict
-        Player name -> scalar.
-    grads : dict
-        Player name -> one array per variable of the player.
-    dinputs : dict
-        Name in `inputs` -> gradient of the last player's loss.
-    """
+    """A training-mode forward for each player: what it loses, and its gradients."""
     watched = {name: batch[name] for name in inputs}
     losses, grads = {}, {}
     for player in players:
@@ -164,24 +141,7 @@ class Engine:
         return losses
 
     def epoch(self, data, order, noise, lr):
-        """Every step of an epoch in one compiled loop.
-
-        Parameters
-        ----------
-        data : dict
-            Name -> (N, ...).
-        order : int array
-            Rows of the data in the order of their use.
-        noise : dict
-            Name -> (N, ...), aligned with `order`.
-        lr : array
-            One value per step.
-
-        Returns
-        -------
-        dict
-            Player name -> one loss per step.
-        """
+        """Every step of an epoch in one compiled loop."""
         epoch = self._functions.setdefault("epoch", jax.jit(self._epoch))
         losses, values = epoch(_values(self.variables), data, order, noise, lr)
         _assign(self.variables, values)

@@ -1,4 +1,7 @@
-"""Gradients by a tape, and loops compiled as graphs: Keras on TensorFlow."""
+"""Gradients by a tape, and loops compiled as graphs: Keras on TensorFlow.
+
+What the names take and return stands in `engine.py`.
+"""
 
 from contextlib import contextmanager
 
@@ -14,18 +17,7 @@ def dense(gradient):
 
 
 def value_and_grad(model, players, batch, inputs=()):
-    """One training-mode forward; what each player loses, and its gradients.
-
-    Returns
-    -------
-    losses : dict
-        Player name -> scalar.
-    grads : dict
-        Player name -> one tensor per variable of the player; zeros where its loss does
-        not depend on it.
-    dinputs : dict
-        Name in `inputs` -> gradient of the last player's loss.
-    """
+    """One training-mode forward; what each player loses, and its gradients."""
     x, _ = model.split(batch)
     watched = {name: batch[name] for name in inputs}
     with tf.GradientTape(persistent=True) as tape:
@@ -43,21 +35,7 @@ def value_and_grad(model, players, batch, inputs=()):
 
 
 def jacobians(function, variables):
-    """Results of a function, and each of them differentiated by each variable.
-
-    Parameters
-    ----------
-    function : callable
-        ``function(*variables)`` -> tuple of tensors.
-    variables : sequence of tensor or variable
-
-    Returns
-    -------
-    results : tuple of tensor
-    rows : list of list of tensor
-        One row per result, one Jacobian per variable: the shape of the result, then
-        the shape of the variable.
-    """
+    """Results of a function, and each of them differentiated by each variable."""
     variables = [tf.convert_to_tensor(variable) for variable in variables]
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(variables)
@@ -144,24 +122,7 @@ class Engine:
         return self._compiled(key, self._step, _any_rows(batch), lr)(batch, lr)
 
     def epoch(self, data, order, noise, lr):
-        """Every step of an epoch in one graph.
-
-        Parameters
-        ----------
-        data : dict
-            Name -> (N, ...).
-        order : int tensor
-            Rows of the data in the order of their use.
-        noise : dict
-            Name -> (N, ...), aligned with `order`.
-        lr : tensor
-            One value per step.
-
-        Returns
-        -------
-        dict
-            Player name -> one loss per step.
-        """
+        """Every step of an epoch in one graph."""
         names = tuple(sorted(data)), tuple(sorted(noise))
         key = ("epoch", *names, len(order), *map(len, data.values()))
         arguments = data, order, noise, lr

@@ -1,4 +1,7 @@
-"""Gradients by autograd, and plain Python loops: Keras on PyTorch."""
+"""Gradients by autograd, and plain Python loops: Keras on PyTorch.
+
+What the names take and return stands in `engine.py`.
+"""
 
 from contextlib import contextmanager
 
@@ -14,21 +17,7 @@ def dense(gradient):
 
 
 def jacobians(function, variables):
-    """Results of a function, and each of them differentiated by each variable.
-
-    Parameters
-    ----------
-    function : callable
-        ``function(*variables)`` -> tuple of tensors.
-    variables : sequence of tensor or variable
-
-    Returns
-    -------
-    results : tuple of tensor
-    rows : tuple of tuple of tensor
-        One row per result, one Jacobian per variable: the shape of the result, then
-        the shape of the variable.
-    """
+    """Results of a function, and each of them differentiated by each variable."""
     variables = [keras.ops.convert_to_tensor(variable) for variable in variables]
     everywhere = tuple(range(len(variables)))
     rows = torch.func.jacrev(function, argnums=everywhere)(*variables)
@@ -36,18 +25,7 @@ def jacobians(function, variables):
 
 
 def value_and_grad(model, players, batch, inputs=()):
-    """One training-mode forward; what each player loses, and its gradients.
-
-    Returns
-    -------
-    losses : dict
-        Player name -> scalar.
-    grads : dict
-        Player name -> one tensor per variable of the player; zeros where its loss does
-        not depend on it.
-    dinputs : dict
-        Name in `inputs` -> gradient of the last player's loss.
-    """
+    """One training-mode forward; what each player loses, and its gradients."""
     watched = {name: batch[name].detach().requires_grad_() for name in inputs}
     batch = batch | watched
     x, _ = model.split(batch)
@@ -131,24 +109,7 @@ class Engine:
         return play(self.model, self.players, batch)
 
     def epoch(self, data, order, noise, lr):
-        """Every step of an epoch, one after the other.
-
-        Parameters
-        ----------
-        data : dict
-            Name -> (N, ...).
-        order : int tensor
-            Rows of the data in the order of their use.
-        noise : dict
-            Name -> (N, ...), aligned with `order`.
-        lr : tensor
-            One value per step.
-
-        Returns
-        -------
-        dict
-            Player name -> one loss per step.
-        """
+        """Every step of an epoch, one after the other."""
         losses = {player.name: [] for player in self.players}
         for step, rate in enumerate(lr):
             here = slice(step * self.batch_size, (step + 1) * self.batch_size)
