@@ -218,10 +218,9 @@ def _tensor(
         fields["moved"] = float(np.abs(want - start).max())
     if gate.value is None:
         return cell.row(quantity, named, status="reported", **fields)
-    structural = _structural(cell.case, key)
-    may_be_zero = structural or key.point == "B=1"
+    may_be_zero = _structural(cell.case, key) or key.point == "B=1"
     vacuous = "" if may_be_zero else _vacuous(cell.case, key, fields, gate.value, scale)
-    if structural and scale is not None:
+    if scale is not None and quantity != "trained":
         fields["why"] = f"zero by the equations: |error| <= gate * {scale:.2g}"
     elif scale is not None and scale > max_ref:
         fields["why"] += f"; |error| <= gate * {scale:.2g}, 1e-6 of the largest weight"
