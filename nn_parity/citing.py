@@ -21,6 +21,7 @@ TITLES = {
     "speed": "Speed",
     "memory": "Memory",
     "scaling": "Speed as sizes grow",
+    "against": "Two benchmarks' ratios to scratch",
     "accuracy": "Accuracy after training",
     "seeds": "Accuracy over seeds",
 }

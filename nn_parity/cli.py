@@ -467,6 +467,10 @@ def table(
         str,
         typer.Option(help="md, tex, csv or html; bibtex for an entry that cites it."),
     ] = "md",
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Another benchmark: how far apart are the two's ratios?"),
+    ] = None,
     out: OutFile = "-",
     force: Force = False,
 ) -> None:
@@ -474,9 +478,13 @@ def table(
 
     It carries an id (of its csv form), units, versions, machine, date, commit and command.
     """
-    from nn_parity import results
+    from nn_parity import results, tables
 
-    text = results.open_run(run).table(kind, format=format)
+    found = results.open_run(run)
+    if against:
+        text = tables.against(found, results.open_run(against), format)
+    else:
+        text = found.table(kind, format=format)
     _deliver(text, out, force)
 
 

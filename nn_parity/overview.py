@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nn_parity import citing, files, registry, results, seeds, tables
+from nn_parity.benching import repeated
 from nn_parity.keys import Key
 from nn_parity.results import Run
 from nn_parity.typeset import as_text
@@ -50,6 +52,12 @@ ratios with its 95 % interval, one thread, float32; smaller is faster. "!" marks
 the protocol flags; the tables say why, docs/benchmarking.md what it means. These networks are
 small, so most of what a framework does here is overhead: no row names a winner.
 """
+AGAIN = """## Do they say the same on another try?
+
+The same benchmark in fresh processes, later: by how much the ratios moved (medians of all
+rows), and in how many rows the 95 % interval of the difference contains 0. Row by row:
+`nn-parity table results/published/NAME --against results/published/NAME-again`.
+"""
 CROSSOVER = """## From which size on is a framework faster?
 
 Where its leanest loop overtakes scratch's for good, as one size grows and the others stay.
@@ -72,7 +80,7 @@ def page(folder: str | Path) -> str:
     parts = [INTRODUCTION, _provenance(runs)]
     for heading, rows in (
         (AGREEMENT, _agreement), (ACCURACY, _accuracy), (SPEED, _speed),
-        (CROSSOVER, _crossovers),
+        (AGAIN, partial(_again, runs)), (CROSSOVER, _crossovers),
     ):  # fmt: skip
         lines = [line for name, run in runs.items() for line in rows(name, run)]
         if lines:
@@ -195,6 +203,31 @@ def _ratio(row: Any) -> str:
     if row.ratio_lo == row.ratio_hi:
         return f"{row.ratio_to_scratch:.3g}{flag}"
     return f"{row.ratio_to_scratch:.3g} ({row.ratio_lo:.3g}-{row.ratio_hi:.3g}){flag}"
+
+
+def _again(runs: dict[str, Run], name: str, run: Run) -> Iterator[dict[str, Any]]:
+    """Compare a benchmark with the one that is called the same, "-again"."""
+    if f"{name}-again" in runs:
+        again = runs[f"{name}-again"]
+        found = repeated.differences(run, again)
+        apart = found[["difference_percent", "cpu_difference_percent"]].abs().median()
+        yield {
+            "run": name,
+            "hours apart": f"{_hours(run, again):.1f}",
+            "wall time (%)": f"{apart.iloc[0]:.1f}",
+            "CPU time (%)": f"{apart.iloc[1]:.1f}",
+            "contains 0": f"{(found['contains_0'] == 'yes').sum()} of {len(found)}",
+            "flagged": f"{(found['flag_first'] + found['flag_second'] != '').sum()}",
+        }
+
+
+def _hours(run: Run, other: Run) -> float:
+    """From the start of one run to that of another."""
+    began, later = (
+        datetime.datetime.fromisoformat(one.environment["started"])
+        for one in (run, other)
+    )
+    return abs(later - began).total_seconds() / 3600
 
 
 def _columns(rows: pd.DataFrame, cell: Callable[[Any], str]) -> dict[str, str]:

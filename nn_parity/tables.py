@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nn_parity import citing, keys, samples, seeds
 from nn_parity.agreement import QUANTITIES
+from nn_parity.benching import repeated
 from nn_parity.errors import Refusal
 from nn_parity.results import TABLES, Run
 from nn_parity.suggest import nearest
@@ -437,19 +438,45 @@ def export(run: Run, kind: str, format: str) -> str:
     )
 
 
+def against(run: Run, other: Run, format: str) -> str:
+    """Return how far apart two benchmarks' ratios are, as text; both say what they are."""
+    check_format(format)
+    found = repeated.differences(run, other)
+    id_ = citing.identity(canonical(found))
+    same: list[str] = []
+    notes = [f"{repeated.says(found)}."]
+    for name, one in (("First", run), ("Second", other)):
+        notes += [f"{name}: {line}" for line in citing.provenance(one)]
+    if format in ("md", "tex"):
+        found, same = _said_once(found)
+    title = citing.title(run, "against", id_)
+    return as_text(
+        found,
+        format,
+        [*same, *notes],
+        title=title,
+        name=f"nn-parity-against-{id_}",
+    )
+
+
 def _for_a_page(table: pd.DataFrame, kind: str) -> tuple[pd.DataFrame, list[str]]:
     """Return the columns to be cited, and what is the same in all rows as a line."""
-    cited = [c for c in table.columns if c in _CITED.get(kind, table.columns)]
-    left_out = f"All columns: {kind}.csv" if len(cited) < len(table.columns) else ""
-    same = {}
-    if kind in _CITED and len(table) > 1:
-        same = {c: table[c].iloc[0] for c in cited if table[c].nunique() == 1}
+    if kind not in _CITED:
+        return table, []
+    cited = [c for c in table.columns if c in _CITED[kind]]
+    left_out = [f"All columns: {kind}.csv"] if len(cited) < len(table.columns) else []
+    shown, lines = _said_once(table[cited])
+    return shown, [*lines, *left_out]
+
+
+def _said_once(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Take out what is the same in all rows, and return it as a line."""
+    if len(table) < 2:
+        return table, []
+    same = {c: table[c].iloc[0] for c in table.columns if table[c].nunique() == 1}
     said = ", ".join(f"{heading(c)} {v}" for c, v in same.items() if v != "")
-    lines = [f"In all rows: {said}"] if said else []
-    return table[[c for c in cited if c not in same]], [
-        *lines,
-        *filter(None, [left_out]),
-    ]
+    kept = [c for c in table.columns if c not in same]
+    return table[kept], [f"In all rows: {said}"] if said else []
 
 
 def _numeric(table: pd.DataFrame, kind: str) -> list[str] | None:

@@ -31,6 +31,10 @@ _HEADINGS = {
     "sd": "sd over seeds",
     "low": "95 % from",
     "high": "95 % to",
+    "difference_percent": "difference (%)",
+    "cpu_difference_percent": "difference of CPU ratios (%)",
+    "percent_from": "95 % from (%)",
+    "percent_to": "95 % to (%)",
     "seeds": "n (seeds)",
 }
 _UNITS = {
