@@ -444,9 +444,13 @@ def against(run: Run, other: Run, format: str) -> str:
     found = repeated.differences(run, other)
     id_ = citing.identity(canonical(found))
     same: list[str] = []
-    notes = [f"{repeated.says(found)}."]
-    for name, one in (("First", run), ("Second", other)):
-        notes += [f"{name}: {line}" for line in citing.provenance(one)]
+    first, second = citing.provenance(run), citing.provenance(other)
+    notes = [
+        f"{repeated.says(found)}.",
+        *(f"Both: {line}" for line in first if line in second),
+        *(f"First: {line}" for line in first if line not in second),
+        *(f"Second: {line}" for line in second if line not in first),
+    ]
     if format in ("md", "tex"):
         found, same = _said_once(found)
     title = citing.title(run, "against", id_)

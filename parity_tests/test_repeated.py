@@ -1,13 +1,14 @@
 """Two benchmarks side by side: the difference of their ratios, its interval, its refusals."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from nn_parity import results
+from nn_parity import overview, results
 from nn_parity.benching import intervals, repeated
 from nn_parity.cli import app
 from nn_parity.errors import Refusal
@@ -96,9 +97,27 @@ def test_what_cannot_be_compared_is_refused(other, code, tmp_path):
 
 
 def test_the_table_says_where_both_come_from():
-    folder = str(PUBLISHED / "bench-digits")
-    told = CliRunner().invoke(app, ["table", folder, "--against", folder])
+    folders = [str(PUBLISHED / name) for name in ("bench-digits", "bench-digits-again")]
+    told = CliRunner().invoke(app, ["table", folders[0], "--against", folders[1]])
     assert told.exit_code == 0
-    assert "| torch" in told.stdout
-    for line in ("First: ", "Second: ", "Median", "contains 0"):
+    for line in (
+        "| torch", "Median", "contains 0", "Both: numpy", "First: nn-parity bench digits",
+        "Second: nn-parity bench digits",
+    ):  # fmt: skip
         assert line in told.stdout
+
+
+def test_the_page_of_what_is_published_compares_a_benchmark_with_its_repetition(
+    tmp_path,
+):
+    for name in ("bench-digits", "bench-digits-again"):
+        shutil.copytree(PUBLISHED / name, tmp_path / name)
+    _, _, section = overview.page(tmp_path).partition("## Do they say the same")
+    (line,) = (
+        line for line in section.splitlines() if line.startswith("| bench-digits ")
+    )
+    runs = [results.open_run(path) for path in sorted(tmp_path.iterdir())]
+    found = repeated.differences(*runs)
+    typical = found["difference_percent"].abs().median()
+    assert f"| {typical:.1f} " in line
+    assert f"{(found['contains_0'] == 'yes').sum()} of {len(found)}" in line
