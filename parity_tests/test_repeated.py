@@ -112,7 +112,7 @@ def test_the_page_of_what_is_published_compares_a_benchmark_with_its_repetition(
 ):
     for name in ("bench-digits", "bench-digits-again"):
         shutil.copytree(PUBLISHED / name, tmp_path / name)
-    _, _, section = overview.page(tmp_path).partition("## Do they say the same")
+    section = overview.page(tmp_path).partition("## Do they say")[2].partition("## ")[0]
     (line,) = (
         line for line in section.splitlines() if line.startswith("| bench-digits ")
     )
