@@ -95,6 +95,7 @@ def provenance(run: Run) -> list[str]:
     lines = [data["description"] for data in known.get("datasets", {}).values()]
     lines += [
         versions(run),
+        *untested(run),
         f"{machine(run)}, {known['threads']} thread(s) each, {counted}, "
         f"{known['started'].removesuffix('+00:00')} UTC, {code(run)}",
         command(run),
@@ -112,6 +113,13 @@ def versions(run: Run) -> str:
     }
     listed = ", ".join(f"{name} {version}" for name, version in named.items())
     return f"{listed}, Python {known['python']}"
+
+
+def untested(run: Run) -> list[str]:
+    """Return a line that names the versions the gates were not measured with, if any."""
+    listed = (f"{n} {v}" for n, v in run.environment.get("untested", {}).items())
+    said = "; ".join(listed)
+    return [f"Untested combination: {said}"] if said else []
 
 
 def code(run: Run) -> str:

@@ -33,6 +33,7 @@ KEPT = (
     "JAX_COMPILATION_CACHE",
     "JAX_PERSISTENT_CACHE",
 )  # only where compiled code lies
+TERRAFORM = ("TF_CLI_", "TF_VAR_")  # not TensorFlow's: kept from a child, and no news
 COLD = {  # nothing is taken from a cache, nor left to a pool of helpers
     "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1",
     "TORCHINDUCTOR_COMPILE_THREADS": "1",
@@ -57,6 +58,18 @@ def environment(
         filter(None, [source, os.environ.get("PYTHONPATH")])
     )
     return env | _settings(threads, keras_home) | (COLD if cold else {})
+
+
+def ignored(threads: int) -> dict[str, str]:
+    """Return what is set outside, would change numbers or times, and does not reach a child."""
+    ours = _settings(threads, Path())
+    return {
+        name: machine.without_home(value)
+        for name, value in sorted(os.environ.items())
+        if name.startswith(SCRUBBED)
+        and not name.startswith((*KEPT, *TERRAFORM))
+        and ours.get(name) != value
+    }
 
 
 def _settings(threads: int, keras_home: Path) -> dict[str, str]:

@@ -40,6 +40,7 @@ def describe(**request: Any) -> dict[str, Any]:
         "source_sha256": source_sha256(),
         "suite_sha256": hashed(ROOT / "nn_parity", ROOT),
         "versions": {f: registry.versions(f) for f in registry.ALL},
+        "untested": untested(),
         **request,
     }
 
@@ -74,10 +75,22 @@ def memory_gib() -> float:
 
 
 def cores() -> int:
-    """Return the processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return the processors this process may use; a container's quota counts, too."""
+    affine = hasattr(os, "sched_getaffinity")
+    there = len(os.sched_getaffinity(0)) if affine else os.cpu_count() or 1
+    return min(there, quota() or there)
+
+
+CPU_MAX = Path("/sys/fs/cgroup/cpu.max")  # of Linux' control groups, version 2
+
+
+def quota() -> int:
+    """Return the whole processors that a container is given, at least 1; 0 if unlimited."""
+    try:
+        most, period = CPU_MAX.read_text(encoding="ascii").split()
+        return max(1, int(most) // int(period))
+    except (OSError, ValueError):  # no such group, or "max"
+        return 0
 
 
 def cpu() -> str:
@@ -107,6 +120,31 @@ def _built_with() -> dict[str, Any]:
     known: Any = np.show_config(mode="dicts")
     blas = known.get("Build Dependencies", {}).get("blas", {})
     return {"internal_api": blas.get("name"), "version": blas.get("version")}
+
+
+def untested() -> dict[str, str]:
+    """Return the libraries that are here in another version than the suite was tested with.
+
+    The first two numbers of a version count: ``{"jax": "0.11.1, tested with 0.10.2"}``.
+    """
+    here = {n: v for f in registry.ALL for n, v in registry.versions(f).items()}
+    return {
+        name: f"{version}, tested with {known}"
+        for name, version in here.items()
+        if (known := tested().get(name))
+        and version.split(".")[:2] != known.split(".")[:2]
+    }
+
+
+def tested() -> dict[str, str]:
+    """Return the versions of constraints.txt, with which the gates were measured."""
+    for folder in (Path(__file__).parent, ROOT):  # installed; a checkout
+        path = folder / "constraints.txt"
+        if path.is_file():
+            lines = path.read_text(encoding="utf-8").splitlines()
+            pinned = (line.partition("==") for line in lines if "==" in line)
+            return {name: version for name, _, version in pinned}
+    return {}
 
 
 def commit() -> str:

@@ -174,6 +174,7 @@ def describe(folder: Path, team: Team, *, resume: bool = False, **request: Any) 
         dtypes=list(team.dtypes),
         threads=team.threads,
         settings=settings,
+        ignored=crew.ignored(team.threads),
         **request,
     )
     if resume:

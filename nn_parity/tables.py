@@ -182,6 +182,9 @@ def verdict(run: Run) -> list[str]:
     for row in differing.itertuples():
         if row.status in ("ok", "reported"):
             lines.append(f"{row.experiment} {row.framework} {row.dtype}: {row.reason}")
+    outside = run.environment.get("ignored", {})
+    if said := ", ".join(f"{name}={value}" for name, value in outside.items()):
+        lines.append(f"set outside, and kept from the workers: {said}")
     lines.append(
         f"parity: {len(gated) - len(failed)} of {len(gated)} gated rows pass; "
         f"all files in {run.path}"
