@@ -60,6 +60,13 @@ Set = Annotated[
         metavar="KEY=VALUE",
     ),
 ]
+PartOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Of an experiment with several parts, such as gru of digits-rows; the first "
+        "that is trained if none is named."
+    ),
+]
 Timeout = Annotated[
     float, typer.Option(help="Seconds until a worker counts as hanging.")
 ]
@@ -177,6 +184,7 @@ def bench(
     experiments: Annotated[
         list[str] | None, typer.Argument(help="Experiments; digits if none is named.")
     ] = None,
+    part: PartOption = None,
     frameworks: Frameworks = None,
     dtype: Dtype = "float32",
     variants: Annotated[
@@ -223,6 +231,7 @@ def bench(
     with _progress() as say:
         run = runs.bench(
             experiments or DEFAULT,
+            part=part,
             frameworks=frameworks,
             dtype=dtype,
             variants=variants,
@@ -349,10 +358,7 @@ def trace(
         str, typer.Argument(help="An experiment with a neuron or a small mlp.")
     ],
     step: Annotated[int, typer.Option(help="Which training step; 0 is the first.")] = 0,
-    part: Annotated[
-        str | None,
-        typer.Option(help="Of an experiment with several parts, such as xor or or."),
-    ] = None,
+    part: PartOption = None,
     weights: Annotated[
         Path | None, typer.Option(help="Initial weights: a file of `weights export`.")
     ] = None,
@@ -411,10 +417,7 @@ def export(
     ],
     to: Annotated[Path, typer.Option(help="File to write: .npz or .csv.")],
     framework: Annotated[str, typer.Option(help="Whose trained weights.")] = "scratch",
-    part: Annotated[
-        str | None,
-        typer.Option(help="Of an experiment with several parts, such as xor or or."),
-    ] = None,
+    part: PartOption = None,
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     seed: Annotated[int, typer.Option(help="Of initial weights.")] = 0,
     settings: Set = None,

@@ -194,6 +194,7 @@ def parity(
 def bench(
     experiments: str | Sequence[str] = DEFAULT,
     *,
+    part: str | None = None,
     frameworks: str | Sequence[str] | None = None,
     dtype: str = "float32",
     variants: str | Sequence[str] | None = None,
@@ -212,14 +213,16 @@ def bench(
 ) -> Run:
     """Time implementations on experiments, as docs/benchmarking.md says.
 
-    Of each experiment the first part that is trained is timed: steps, whole epochs and
-    predictions. Before that, its outputs, gradients and first training steps are
-    compared, and what fails there gets no times.
+    Timed are steps, whole epochs and predictions. Before that, outputs, gradients and first
+    training steps are compared, and what fails there gets no times.
 
     Parameters
     ----------
     experiments, frameworks, data, seed, settings, out, threads, timeout
         As in `compare`.
+    part : str, optional
+        Of an experiment with several parts, such as "gru" of digits-rows; by default the
+        first that is trained.
     dtype : {"float32", "float64", "both"}
     variants : str or sequence of str, optional
         Further ways to run an epoch, which compile for long: "torch-compile",
@@ -263,11 +266,14 @@ def bench(
     sources = preparing.Sources(data)
     cases = []
     for name in names:
-        case, _ = recipes.chosen_part(
+        case, chosen = recipes.chosen_part(
             recipes.cases(
                 name, changes=changes, seed=seed, data=data, load=sources.load
-            )
+            ),
+            part,
         )
+        if chosen.by_hand is not None:
+            raise Refusal("E019", f"part '{part}' is not trained", name, "name another")
         recipe = {key: v for key, v in case.recipe.items() if key != "epochs"}
         cases.append(replace(case, recipe=recipe, tiers=("initial", "steps")))
     folder = preparing.new_folder(out, "+".join(names), resume=resume)

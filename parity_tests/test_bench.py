@@ -606,6 +606,21 @@ def test_quick_says_so(tmp_path, monkeypatch):
     assert not run.has("memory")  # its processes did other work, too
 
 
+def test_one_part_of_an_experiment_is_timed(tmp_path, monkeypatch):
+    plan = Plan(launches=1, rounds=2, least=2, seconds=0.0, quick=True)
+    monkeypatch.setattr(running, "QUICK", plan)
+    run = bench(
+        "logic-gates",
+        part="and",
+        frameworks="scratch",
+        quick=True,
+        out=tmp_path / "run",
+    )
+    assert set(run.speed["part"]) == {"and"}
+    assert (run.speed["status"] == "ok").all()
+    assert verifying.verify(run.path).findings == []
+
+
 # -- memory, operations, sizes ---------------------------------------------------------------
 
 
@@ -720,6 +735,8 @@ def test_sizes_are_those_asked_for_where_a_network_has_them():
         ({"scaling": "width"}, r"E052.*batch_size, hidden, length"),
         ({"quick": True, "scaling": "all"}, r"E053"),
         ({"experiments": []}, r"E003"),
+        ({"part": "lstm"}, r"E019.*no part 'lstm'"),
+        ({"experiments": "logic-gates", "part": "or-by-hand"}, r"E019.*not trained"),
     ],
 )
 def test_bench_refuses_what_it_cannot_do(tmp_path, options, message):

@@ -26,7 +26,9 @@ TIMED = {
     "bench-digits-again": "digits",
     "bench-mnist-relu": "mnist-relu",
     "bench-lenet": "digits-lenet",
-    "bench-lstm": "digits-rows",
+    "bench-lstm": "digits-rows --part lstm",
+    "bench-gru": "digits-rows --part gru",
+    "bench-transformer": "digits-rows --part transformer",
     "bench-reverse": "reverse",
     "bench-characters": "characters",
 }
