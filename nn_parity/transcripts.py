@@ -50,8 +50,8 @@ def record(case: Case, framework: str, dtype: str, say: Say) -> Transcript:
         out["meta/truth"] = np.array(extended.digits(case))
     if "epochs" in case.recipe:
         out |= whole_training(adapter, case, inputs.of(case), say)
-        if framework == "scratch" and case.trains:
-            out |= nudged(adapter, case, dtype, out, say)
+    if framework == "scratch" and case.experiment and case.trains:
+        out |= nudged(adapter, case, dtype, out, say)
     out["meta/seconds"] = np.array(time.perf_counter() - start)
     return out
 
@@ -257,7 +257,7 @@ def nudged(
         out: Transcript = {}
         if "steps" in case.tiers:
             out |= first_steps(adapter, case, moved, GATED_STEPS[dtype])
-        if dtype == "float64":
+        if dtype == "float64" and "epochs" in case.recipe:
             out |= whole_training(adapter, case, moved, say)
         for text, array in out.items():
             if text not in own or array.shape != own[text].shape:

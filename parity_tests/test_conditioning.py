@@ -67,6 +67,23 @@ def test_what_comes_before_the_training_has_no_excuse(hiring):
     assert {key.point for key in nudged} == {"100 steps", "end"}
 
 
+def test_a_benchmark_knows_the_condition_of_the_first_steps_too(hiring):
+    """What `compare` reports, `bench` does not withhold: digits-lenet, float32."""
+    case, _ = hiring
+    recipe = {key: value for key, value in case.recipe.items() if key != "epochs"}
+    timed = replace(case, recipe=recipe, tiers=("initial", "steps"))
+    scratch = transcripts.record(timed, "scratch", "float64", lambda text: None)
+    points = {keys.Key.parse(text).point for text in keys.nudged(scratch)}
+    assert points == {"100 steps"}
+
+
+def test_a_network_of_the_parity_suite_has_no_excuse():
+    case = registry.spec("neuron").cases[0]
+    assert case.trains
+    scratch = transcripts.record(case, "scratch", "float64", lambda text: None)
+    assert not list(keys.nudged(scratch))
+
+
 def test_the_condition_of_a_tame_training_is_small(hiring):
     _, scratch = hiring
     for text, array in keys.nudged(scratch).items():
