@@ -90,6 +90,21 @@ def test_workspace_changes_no_bit(network, name):
         np.testing.assert_array_equal(value, ends[1][tensor], err_msg=tensor)
 
 
+@pytest.mark.parametrize(("network", "name"), CASES)
+def test_a_prediction_is_the_callers_own_and_the_same_in_used_memory(network, name):
+    adapter, given = built(network, name, "float32")
+    fresh, _, _ = adapter._forward(adapter._own(given.train), train=False)
+    first = adapter.forward(given.train, train=False)
+    kept = {tensor: value.copy() for tensor, value in first.items()}
+    other = {n: a[::-1].copy() for n, a in given.train.items()}
+    adapter.forward(other, train=False)  # in the same memory
+    again = adapter.forward(given.train, train=False)
+    for tensor, value in kept.items():
+        np.testing.assert_array_equal(first[tensor], value, err_msg=tensor)
+        np.testing.assert_array_equal(again[tensor], value, err_msg=tensor)
+        np.testing.assert_array_equal(fresh[tensor], value, err_msg=tensor)
+
+
 def test_nothing_that_was_given_is_changed():
     adapter, given = built("mlp", "sigmoid", "float64")
     before = {n: a.copy() for n, a in (given.params | given.train).items()}

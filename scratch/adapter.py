@@ -94,7 +94,8 @@ class Adapter:
         if self.params.keys() != shapes.keys():
             raise ValueError(f"in no player: {sorted(shapes.keys() - self.params.keys())}")
         self.arrays = self.params | self.state  # what a forward pass reads
-        self.workspaces = {}  # batch size -> memory of a training step
+        self.workspaces = {}  # batch size -> memory of the network
+        self.batches = {}     # batch size -> memory that a batch is gathered in
 
     # -- weights ---------------------------------------------------------------------
 
@@ -130,7 +131,9 @@ class Adapter:
         return outputs, cache, moved
 
     def forward(self, batch, *, train):
-        outputs, _, _ = self._forward(self._own(batch), train=train)
+        batch = self._own(batch)
+        w = NEW if train else self._workspace(len(next(iter(batch.values()))))
+        outputs, _, _ = self._forward(batch, train=train, w=w)
         return {name: np.array(value) for name, value in outputs.items()}
 
     def generate(self, batch):
@@ -229,26 +232,28 @@ class Adapter:
         for start, rate in zip(starts, lrs, strict=True):
             rows = order[start : start + B]
             if variant == "lean":  # "clip": the default would copy through a buffer
-                w = self._workspace(len(rows), data)
-                batch = {n: a.take(rows, 0, w.batch[n], "clip") for n, a in data.items()}
+                w, into = self._workspace(len(rows)), self._batch(len(rows), data)
+                batch = {n: a.take(rows, 0, into[n], "clip") for n, a in data.items()}
             else:
-                w = SimpleNamespace(network=NEW)
-                batch = {name: a[rows] for name, a in data.items()}
+                w, batch = NEW, {name: a[rows] for name, a in data.items()}
             batch |= {name: a[start : start + B] for name, a in noise.items()}
-            for who, value in self._step(batch, rate, w.network).items():
+            for who, value in self._step(batch, rate, w).items():
                 losses[who].append(value)
         return {who: np.array(values) for who, values in losses.items()}
 
-    def _workspace(self, B, data):
-        """Memory for batches of B examples, made once; a network may have none of its own."""
+    def _workspace(self, B):
+        """The network's memory for B examples, made once; a network may have none."""
         if B not in self.workspaces:
             make = getattr(self.network, "make_workspace", None)
             grads = {n: a for p in self.players.values() for n, a in p.grad.named.items()}
-            self.workspaces[B] = SimpleNamespace(
-                network=make(grads, B) if make else NEW,
-                batch={n: np.empty((B, *a.shape[1:]), a.dtype) for n, a in data.items()},
-            )
+            self.workspaces[B] = make(grads, B) if make else NEW
         return self.workspaces[B]
+
+    def _batch(self, B, data):
+        if B not in self.batches:
+            shapes = {name: (B, *a.shape[1:]) for name, a in data.items()}
+            self.batches[B] = {n: np.empty(shapes[n], a.dtype) for n, a in data.items()}
+        return self.batches[B]
 
 
 def _check(given, expected, what):
