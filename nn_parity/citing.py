@@ -69,8 +69,12 @@ def title(run: Run, kind: str, id_: str) -> str:
 
 
 def subject(run: Run) -> str:
-    """Name what was run: experiments, networks or blocks."""
-    names = dict.fromkeys(case.experiment or case.network for case in run.cases)
+    """Name what was run: experiments (of one that was timed, the part), networks or blocks."""
+    timed = run.environment["kind"] == "bench"
+    named = (case.name if timed else case.experiment for case in run.cases)
+    names = dict.fromkeys(
+        name or case.network for name, case in zip(named, run.cases, strict=True)
+    )
     if len(names) > 6:
         return f"{len(names)} networks and building blocks"
     return ", ".join(names)

@@ -116,8 +116,14 @@ def _of_timings(run: Run) -> Iterator[tuple[str, Callable[[], Figure]]]:
             continue
         for name, rows in run.frame(table).groupby("experiment", sort=False):
             if needed in rows and rows[needed].notna().any():
-                title = f"{name}: {says}"
+                title = f"{_with_part(str(name), rows)}: {says}"
                 yield f"{figure}-{name}", partial(make, rows, title=title)
+
+
+def _with_part(experiment: str, rows: Any) -> str:
+    """Return the experiment's name and, where one part of it was timed, the part's."""
+    parts = {part for part in rows["part"] if part}
+    return f"{experiment}/{parts.pop()}" if len(parts) == 1 else experiment
 
 
 def _recorded(run: Run, case: Case, dtype: str) -> dict[str, Transcript]:

@@ -618,6 +618,8 @@ def test_one_part_of_an_experiment_is_timed(tmp_path, monkeypatch):
     )
     assert set(run.speed["part"]) == {"and"}
     assert (run.speed["status"] == "ok").all()
+    assert "Speed: logic-gates/and (table" in run.table("speed")
+    assert run.plot("speed").get_suptitle().startswith("logic-gates/and: ")
     assert verifying.verify(run.path).findings == []
 
 
