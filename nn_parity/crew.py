@@ -33,6 +33,10 @@ KEPT = (
     "JAX_COMPILATION_CACHE",
     "JAX_PERSISTENT_CACHE",
 )  # only where compiled code lies
+SKLEARN = {  # scikit-learn sets them in this process, when it is imported
+    "KMP_DUPLICATE_LIB_OK": "True",
+    "KMP_INIT_AT_FORK": "FALSE",
+}
 TERRAFORM = ("TF_CLI_", "TF_VAR_")  # not TensorFlow's: kept from a child, and no news
 COLD = {  # nothing is taken from a cache, nor left to a pool of helpers
     "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1",
@@ -62,13 +66,13 @@ def environment(
 
 def ignored(threads: int) -> dict[str, str]:
     """Return what is set outside, would change numbers or times, and does not reach a child."""
-    ours = _settings(threads, Path())
+    expected = SKLEARN | _settings(threads, Path())
     return {
         name: machine.without_home(value)
         for name, value in sorted(os.environ.items())
         if name.startswith(SCRUBBED)
         and not name.startswith((*KEPT, *TERRAFORM))
-        and ours.get(name) != value
+        and expected.get(name) != value
     }
 
 
